@@ -27,8 +27,8 @@ def derive_adjoint(
     """The gradient operation of the group of a reverse update, or None where nothing of its own is learnt.
 
     The update sums the adjoints of the group's numbers over the steps. Where a state starts at a learnt parameter, its
-    carried adjoint after the last step of the reverse phase is one more. `starts`: by state, what collects the credit for
-    its value as it is delivered before the first step. `by_synapses`: numbers that synapses read as well.
+    carried adjoint after the last step of the reverse phase is one more. `starts`: by state, what collects the credit
+    for its value as it is delivered before the first step. `by_synapses`: numbers that synapses read as well.
     """
     name, group = update.group, program.group(update.group)
     sums, carried = tuple(variable for variable, _ in update.sums), {variable for variable, _ in update.carry}

@@ -1,4 +1,5 @@
-"""What an eligibility trace is made of: its own neuron's Jacobian, the synapses in front, the way to what the loss reads.
+"""What an eligibility trace is made of: its own neuron's Jacobian, the synapses in front,
+the way to what the loss reads.
 
 Traces of a step from those of the step before, as statements; `online.py` says of what there are traces.
 """
@@ -64,7 +65,10 @@ class _Body:
         return {o: self.keep(f"{name}.{o}", x) if o in vector else x for o, x in moved.items()}
 
     def read(self, path: Path, seen: Expression, place: str) -> None:
-        """What the path's readout sees: a trace by which its signal is multiplied. `place`: of variables of what is read."""
+        """What the path's readout sees: a trace by which its signal is multiplied.
+
+        `place`: of variables of what is read.
+        """
         if path.readout.reduction is not None:
             seen = _reduced(path, seen, place)
         trace = f"{path.signal.variable}.seen"
@@ -73,7 +77,9 @@ class _Body:
 
 
 class _Traces:
-    """Traces in the making: the statements before all loops (`shared`) and in each of them, and what leaves the neuron in this step (`now`)."""
+    """Traces in the making: the statements before all loops (`shared`) and in each of them,
+    and what leaves the neuron in this step (`now`).
+    """
 
     def __init__(self, program: Program, group: str, jacobians: Mapping[str, Jacobian], front: Front | None) -> None:
         alike = front is None or bool(front.summed)  # elements of the group have the places of the traces
@@ -92,7 +98,9 @@ class _Traces:
         return self.shared if each is None else self.loops.setdefault(each, _Body(self.shared.truncated))
 
     def entering(self, by: str, front: Front | None) -> dict[str, Expression]:
-        """What comes by the group's inputs: of the weight itself, or of what the synapses in front make of what they learn."""
+        """What comes by the group's inputs: of the weight itself,
+        or of what the synapses in front make of what they learn.
+        """
         if front is None:
             return {by: Symbol("pre")}
         if front.summed:
@@ -109,7 +117,9 @@ class _Traces:
     def answer(
         self, answers: Sequence[Answer], entering: dict[str, Expression], into: _Body, head: str, around: Each | None
     ) -> None:
-        """Add to what enters neurons, whose traces are kept `into` a body under `head`, what their synapses deliver as they read their states."""
+        """Add to what enters neurons, whose traces are kept `into` a body under `head`,
+        what their synapses deliver as they read their states.
+        """
         for answer in answers:
             k, each = len(self.answered), replace(answer.each, inside=around)
             body = _answering(answer, self.jacobians, self.beside, k, head, self.shared.truncated)
@@ -202,10 +212,11 @@ def traces(
     penalties: Sequence[PenaltySignal], by: str, connection: str | None, array: str | None,
     answers: Sequence[Answer] = (), front: Front | None = None, of_delays: bool = False,
 ) -> list[TraceUpdate]:  # fmt: skip
-    """Traces of one connection's weights, or delays (`by` is the input they enter), or of a number of the neurons; or of the synapses in front of them.
+    """Traces of one connection's weights, or delays (`by` is the input they enter), or of a number of the neurons;
+    or of the synapses in front of them.
 
-    First those of what synapses make of the states of their target as these were, in a loop along them, then those that serve all outputs, then, in loops over
-    the outputs of a readout, those of which each has its own.
+    First those of what synapses make of the states of their target as these were, in a loop along them, then those that
+    serve all outputs, then, in loops over the outputs of a readout, those of which each has its own.
     """
     making = _Traces(program, group, jacobians, front)
     entering = making.entering(by, front)
@@ -272,7 +283,9 @@ def _agos(answers: Sequence[Answer]) -> dict[str, int]:
 def _answering(
     answer: Answer, jacobians: Mapping[str, Jacobian], beside: str, number: int, of: str, truncated: bool
 ) -> _Body:
-    """What a target's synapse makes of the target's states, whose traces are kept under the name `of`, and adds to what enters the target."""
+    """What a target's synapse makes of the target's states, whose traces are kept under the name `of`,
+    and adds to what enters the target.
+    """
     made, head = _Body(truncated), f"answer{number}"
     inner = {pair: _at(value, f"{beside}.{answer.each.places}") for pair, value in jacobians[answer.group].items()}
     vector = {s: made.before(f"{head}.{s}") for s in states_of(inner)}

@@ -1,9 +1,10 @@
 """The update that `eventprop` transposes: the forward one, with the times of its spikes and arrivals as variables.
 
-The times are shifts from where they are, so their value is zero, and the update computes what it computed; but its derivative
-is now that of the hybrid system: a spike is one (a constant), what moves is when it comes. The distance to the threshold moves
-the spike's time at the rate -1 / (du/dt), the time moves the states by the locals of `sncc/lower/events.py`, and the spike's
-time moves the arrivals that it causes. Transposed, that is the jump of the adjoint at spikes (docs/gradients.md).
+The times are shifts from where they are, so their value is zero, and the update computes what it computed; but its
+derivative is now that of the hybrid system: a spike is one (a constant), what moves is when it comes. The distance to
+the threshold moves the spike's time at the rate -1 / (du/dt), the time moves the states by the locals of
+`sncc/lower/events.py`, and the spike's time moves the arrivals that it causes. Transposed, that is the jump of the
+adjoint at spikes (docs/gradients.md).
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def delivery_time(variable: str) -> str:
 
 
 def moved(name: str) -> str:
-    """Symbol of what a value, or an input of values, moves by in a step's mean: what it jumps by at events, times their shift."""
+    """Symbol of what a value, or an input of values, moves by in a step's mean:
+    what it jumps by at events, times their shift.
+    """
     return f"{name}.moved"
 
 
@@ -57,8 +60,8 @@ def _copied(update: Update) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Statements, the local that holds each carried variable in the end, that each readout reads, that each which sees the largest
-    value does in the step after, and that of each value that is delivered.
+    """Statements, the local that holds each carried variable in the end, that each readout reads,
+    that each which sees the largest value does in the step after, and that of each value that is delivered.
     """
 
     body: tuple[Statement, ...]
@@ -75,9 +78,9 @@ def with_event_times(
     """The update of a group with event times.
 
     readouts: those that read the group, by index. told, sent: carried variables that are delivered, all the time and as
-    impulses. Of the former there is the value, alone (`here`) and with what it is moved by, and that by itself (`moved`); of the latter also
-    the time, `delivery_time`. late: inputs whose delays are learnt; of those that are read nonlinearly `arrival_time` is
-    the sum of what is delivered times the shift of its delay.
+    impulses. Of the former there is the value, alone (`here`) and with what it is moved by, and that by itself
+    (`moved`); of the latter also the time, `delivery_time`. late: inputs whose delays are learnt; of those that are
+    read nonlinearly `arrival_time` is the sum of what is delivered times the shift of its delay.
     """
     return _Timed(update, step, late).build(readouts, told, sent)
 
@@ -91,7 +94,9 @@ def jumps(update: Update, state: str) -> bool:
 
 
 def _made_up(update: Update) -> dict[str, str]:
-    """States that keep how many spikes have come, for jumps that are made up for as the next step begins: {state: the spikes' input}."""
+    """States that keep how many spikes have come, for jumps that are made up for as the next step begins:
+    {state: the spikes' input}.
+    """
     counts = {f"{i}!": i for i in impulses(update)}
     return {state: counts[copy] for state, copy in _copied(update).items() if copy in counts}
 
@@ -222,7 +227,8 @@ class _Timed:
         return apply("stop", Symbol(name)) if name in self.locals else ZERO
 
     def _arrival(self, name: str) -> Expression:
-        """The sum over an input's arrivals, in all of its accumulators, of weight times the shift of the arrival's time.
+        """The sum over an input's arrivals, in all of its accumulators,
+        of weight times the shift of the arrival's time.
 
         Of a state that has kept how many they were, it has been kept as well.
         """
@@ -275,7 +281,9 @@ class _Timed:
         return f"seen.{k}"
 
     def _ahead(self, k: int, readout: Readout, body: list[Statement]) -> str | None:
-        """What the largest value moves by where the events of this step, or what they have made of its inputs, end its rise."""
+        """What the largest value moves by where the events of this step,
+        or what they have made of its inputs, end its rise.
+        """
         if readout.reduction != "max" or readout.variable == SPIKE:
             return None
         x = readout.variable

@@ -1,4 +1,6 @@
-"""What `sncc explain` says of e-prop forwards: the eligibility traces, of what there is one of each, and what they read."""
+"""What `sncc explain` says of e-prop forwards: the eligibility traces,
+of what there is one of each, and what they read.
+"""
 
 from __future__ import annotations
 

@@ -19,12 +19,14 @@ from sncc.program.nodes import Program
 def with_feedback(
     program: Program, rule: Rule, chosen: Sequence[Adjoint]
 ) -> tuple[Program, tuple[Adjoint, ...], tuple[Follow, ...]]:
-    """The Program with parameters for feedback, the adjoints that use them, and which of them follow which weight (adaptive).
+    """The Program with parameters for feedback, the adjoints that use them,
+    and which of them follow which weight (adaptive).
 
     In place of the weights of a whole matrix there is one of their transposed shape, (outputs, neurons). In place of
-    others there are as many numbers, in their shape and order (Python sees those of `dense` synapses transposed as well): a
-    connection `CONN.feedback` over the same synapses has them, by which nothing but credit goes. Both have the weights' unit. A population without a connection to the outputs
-    has a matrix without a unit. Drawn from normal(0, 1 / sqrt(outputs that a neuron reaches)).
+    others there are as many numbers, in their shape and order (Python sees those of `dense` synapses transposed as
+    well): a connection `CONN.feedback` over the same synapses has them, by which nothing but credit goes. Both have the
+    weights' unit. A population without a connection to the outputs has a matrix without a unit. Drawn from normal(0, 1
+    / sqrt(outputs that a neuron reaches)).
     """
     added: dict[str, Parameter] = {}
     back: list[Connection] = []

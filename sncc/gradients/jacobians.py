@@ -1,4 +1,6 @@
-"""e-prop forwards: the Jacobian of a group's update, of which traces are made, as statements and variables of the group."""
+"""e-prop forwards: the Jacobian of a group's update, of which traces are made,
+as statements and variables of the group.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def with_variables(group: Group, names: Iterable[str]) -> Group:
 
 
 def is_shared(program: Program, group: str, jacobians: Mapping[str, Jacobian]) -> bool:
-    """Whether a Jacobian by states and inputs is the same in every step and for all neurons of a group, so that one filter serves all of them."""
+    """Whether a Jacobian by states and inputs is the same in every step and for all neurons of a group,
+    so that one filter serves all of them.
+    """
     jacobian = jacobians[group]
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group)
     values = {s.name: s.value for s in update.body if isinstance(s, Assign)}

@@ -1,9 +1,10 @@
 """Losses at every step of a variable that jumps at events, for `eventprop`.
 
 Such a loss stands for an integral over time: where the variable jumps from x- to x+, an event that comes dt later costs
-(l(x-) - l(x+)) dt. All outputs may jump at once, so this is no sum over them; but with g the mean derivative of l along the
-jump, g · (x+ - x-) = l(x+) - l(x-) to the letter, and each output's part is g times its own gap. g is l's derivative in the middle
-plus, along the jump, what is then still missing: the discrete gradient of Gonzalez (Journal of Nonlinear Science 6, 1996).
+(l(x-) - l(x+)) dt. All outputs may jump at once, so this is no sum over them; but with g the mean derivative of l along
+the jump, g · (x+ - x-) = l(x+) - l(x-) to the letter, and each output's part is g times its own gap. g is l's
+derivative in the middle plus, along the jump, what is then still missing: the discrete gradient of Gonzalez (Journal of
+Nonlinear Science 6, 1996).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ SMALLEST = 1e-30  # a jump's square, so that nothing is divided by zero
 
 
 def with_jumps(program: Program, readouts: Sequence[Readout]) -> tuple[Program, tuple[Readout, ...]]:
-    """The Program with what jumping losses read from before the events of a step, and the readouts with one more for each of these.
+    """The Program with what jumping losses read from before the events of a step,
+    and the readouts with one more for each of these.
 
     The one more adds nothing to the loss; its derivative is the mean one along the jumps of a step.
     """

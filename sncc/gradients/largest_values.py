@@ -1,14 +1,16 @@
 """Largest values of variables that jump at events, or whose slope does, for `eventprop`.
 
-An event ends the rise of a variable x where x jumps down there, or where the slope of x does, from f- to f+. The largest value is
-then that of right before the event, and moves with the event by f-. The grid finds it in the step before: the derivative of the
-loss by it comes to the update of the step after as well, which knows the event. Where x jumps down, that is
+An event ends the rise of a variable x where x jumps down there, or where the slope of x does, from f- to f+. The
+largest value is then that of right before the event, and moves with the event by f-. The grid finds it in the step
+before: the derivative of the loss by it comes to the update of the step after as well, which knows the event. Where x
+jumps down, that is
 
     rise.x                (x behind the flow - x) / step: f-
     spike.ahead.x         f- where x jumps down at a spike that comes later, else 0
     arrival.ahead.I.x     the same at an arrival of weight 1, over the sum of the weights
 
-Where an input of values that jump bends x, it comes too late, in what it does to x over that step, for f-, but for the part
+Where an input of values that jump bends x, it comes too late, in what it does to x over that step, for f-, but for the
+part
 
     drive.ahead.x         f- / (f- - f+)
     drive.x               x behind the flow, as the step's input moves it
@@ -34,7 +36,9 @@ TINY = 1e-30  # a slope below it counts as none
 
 
 def with_rises(program: Program, readouts: Sequence[Readout]) -> Program:
-    """The Program whose updates have the locals listed above, for the variables of which a readout sees the largest value."""
+    """The Program whose updates have the locals listed above,
+    for the variables of which a readout sees the largest value.
+    """
     seen = dict.fromkeys((r.group, r.variable) for r in readouts if r.reduction == "max" and r.variable != SPIKE)
     for group, variable in seen:
         program = _with_rise(program, group, variable)

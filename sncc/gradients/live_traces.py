@@ -1,4 +1,6 @@
-"""Which eligibility traces anything depends on: the others, such as those of what synapses deliver and nothing reads a step later, are not kept."""
+"""Which eligibility traces anything depends on:
+the others, such as those of what synapses deliver and nothing reads a step later, are not kept.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from sncc.program.statements import Assign
 
 
 def with_live_traces(updates: Sequence[TraceUpdate]) -> list[TraceUpdate]:
-    """Updates of the same weights or number, of which each keeps the traces alone that lead to a gradient, and computes what these need.
+    """Updates of the same weights or number, of which each keeps the traces alone that lead to a gradient,
+    and computes what these need.
 
     The update that serves all outputs stays, also where nothing comes of it.
     """

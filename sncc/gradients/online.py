@@ -1,9 +1,11 @@
-"""e-prop forwards: eligibility traces beside the forward phase in place of a reverse phase (Bellec et al. 2020, eq. 13 to 24).
+"""e-prop forwards: eligibility traces beside the forward phase in place of a
+reverse phase (Bellec et al. 2020, eq. 13 to 24).
 
 A trace is the derivative of a neuron's state by a weight (or by one of the neuron's numbers) through that neuron alone:
 e[n] = J[n] e[n-1] + b[n] z_pre[n - d], J and b the Jacobian of the group's update. The part of it that moves the spike,
 filtered as the readout filters spikes, times the learning signal is the gradient: the same number as in reverse. Where
-synapses deliver states of their source, what moves the spike moves those states, and the readout filters what is delivered.
+synapses deliver states of their source, what moves the spike moves those states, and the readout filters what is
+delivered.
 """
 
 from __future__ import annotations
@@ -103,7 +105,9 @@ def forward_traces(program: Program, chosen: Sequence[Adjoint], readouts: Sequen
 
 
 def _with_jacobians(program: Program, chosen: Sequence[Adjoint]) -> tuple[Program, dict[str, Jacobian]]:
-    """The Program whose updates compute the Jacobians of all that has an adjoint, and these, also at the weights of feedback."""
+    """The Program whose updates compute the Jacobians of all that has an adjoint, and these,
+    also at the weights of feedback.
+    """
     jacobians: dict[str, Jacobian] = {}
     for name in sorted({choice.group for choice in chosen}):
         program, jacobians[name] = with_jacobian(program, name)
@@ -167,7 +171,9 @@ def _loop(operation: TraceOperation) -> Each | None:
 def _in_loop(
     program: Program, each: Each, operations: Iterable[TraceOperation], group_of_readout: str
 ) -> list[TraceOperation]:
-    """What is done for each output of a readout: the signals of the output, what synapses onto it are like, and the traces that it has."""
+    """What is done for each output of a readout: the signals of the output, what synapses onto it are like,
+    and the traces that it has.
+    """
     mine = [o for o in operations if _loop(o) == each]
     signals = [o for o in mine if isinstance(o, LearningSignal)]
     others = sorted((o for o in mine if o not in signals), key=lambda o: isinstance(o, TraceUpdate))
@@ -223,7 +229,9 @@ def _of_synapses(
     program: Program, group: str, front: Front, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
     penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
 ) -> tuple[Program, list[TraceOperation], str]:  # fmt: skip
-    """The traces of what synapses in front of a group learn, with the signals that come to their places, and the group of these."""
+    """The traces of what synapses in front of a group learn, with the signals that come to their places,
+    and the group of these.
+    """
     own, numbers = _learnt_into(program, front.group), _moving_numbers(program, front.group, jacobians)
     program, places = with_places(program, front.group)
     front = replace(front, places=places)
@@ -264,7 +272,9 @@ def _telling(program: Program, group: str, jacobians: Mapping[str, Jacobian]) ->
 def _sources(
     program: Program, group: str, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]
 ) -> list[tuple[str, tuple[Connection, ...]]]:
-    """States of synapses that a source has, in which something is learnt, and what is delivered of them to a group, by these or by synapses that they are told to."""
+    """States of synapses that a source has, in which something is learnt, and what is delivered of them to a group,
+    by these or by synapses that they are told to.
+    """
     learning = {c.group for c in chosen if c.learns and of_sources(program, c.group)} & _learning(program)
     result: list[tuple[str, tuple[Connection, ...]]] = []
     for having in (g.name for g in program.groups if g.name in learning):

@@ -16,7 +16,9 @@ from sncc.program.windows import steps_before
 
 
 def with_maxima(program: Program, readouts: Iterable[Readout]) -> Program:
-    """The Program whose updates also follow the largest value in the window of each `max`; of equal ones the earliest stands."""
+    """The Program whose updates also follow the largest value in the window of each `max`;
+    of equal ones the earliest stands.
+    """
     for readout in (r for r in readouts if r.reduction == "max"):
         update = next(o for o in program.forward if isinstance(o, Update) and o.group == readout.group)
         name, highest = rises(readout.index), f"max{readout.index}/highest"

@@ -1,7 +1,7 @@
 """e-prop forwards: numbers that each neuron has for itself and the synapses behind it read.
 
-What such a number moves is followed by each synapse that reads it, as it follows its own numbers; the gradient is what comes together
-over the synapses of the neuron.
+What such a number moves is followed by each synapse that reads it, as it follows its own numbers; the gradient is what
+comes together over the synapses of the neuron.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ def told_to(program: Program, group: str) -> list[Connection]:
 
 
 def told_by(program: Program, learning: Mapping[str, Iterable[Connection]]) -> dict[str, list[Told]]:
-    """By group of neurons what its synapses have of the gradients of its numbers; `learning`: by places of traces, what is followed there."""
+    """By group of neurons what its synapses have of the gradients of its numbers.
+
+    `learning`: by places of traces, what is followed there.
+    """
     result: dict[str, list[Told]] = {}
     for places, telling in learning.items():
         for c in telling:

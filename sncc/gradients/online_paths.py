@@ -1,4 +1,6 @@
-"""e-prop forwards: the ways by which what leaves a group reaches what the loss reads, and the learning signals that come back by them."""
+"""e-prop forwards: the ways by which what leaves a group reaches what the loss reads,
+and the learning signals that come back by them.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,10 @@ class _Ways:
             self.found.append(to_each(path, along(self.program, r, c), c.name) if c.delays is not None else path)
 
     def by_each(self, onward: Adjoint, moved: Connection, before: Connection | None = None) -> None:
-        """The ways through synapses that keep states one by one, along each of them; `before`: what moves states that these share, by which they are moved."""
+        """The ways through synapses that keep states one by one, along each of them.
+
+        `before`: what moves states that these share, by which they are moved.
+        """
         tail = BACK if onward.instead is not None else ""
         for edge in onward.edges:
             self.along_each(self.program.connection(edge.connection), moved, tail, before)
@@ -118,7 +123,9 @@ def _shared_by(moved: Connection, delivering: Connection) -> Through:
 
 
 def is_moved(path: Path, group: str, jacobians: Mapping[str, Jacobian]) -> bool:
-    """Whether anything leaves a group, and moves what states of synapses deliver on the way; not where that is one number."""
+    """Whether anything leaves a group, and moves what states of synapses deliver on the way;
+    not where that is one number.
+    """
     if path.input and path.leaves not in {output for output, _ in jacobians[group]}:
         return False  # no spikes
     ways = (way for way in (path.shared, path.through) if way is not None)
@@ -133,7 +140,8 @@ def to_each(path: Path, each: Each, delays: str = "", alike: bool = False) -> Pa
 def to_each_if_needed(
     program: Program, path: Path, jacobians: Mapping[str, Jacobian], answers: tuple[Answer, ...]
 ) -> Path:
-    """A way to all outputs at once, or to each where they filter each in its own way, or have their maxima each at a step of its own.
+    """A way to all outputs at once, or to each where they filter each in its own way,
+    or have their maxima each at a step of its own.
 
     answers: of synapses onto what the way leads to, which are each output's own.
     """

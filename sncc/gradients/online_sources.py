@@ -1,8 +1,10 @@
-"""e-prop forwards: what is learnt of synapses whose states the source has, such as the time constants of depressing ones.
+"""e-prop forwards: what is learnt of synapses whose states the source has,
+such as the time constants of depressing ones.
 
-A number of theirs moves the source's states, e_r[n] = J_r[n] e_r[n-1] + dF_r/da, and what is delivered of that is added up by the
-weights in each target j: e_j[n] = J_j[n] e_j[n-1] + dF_j/dI sum_i w_ij x'_i[n - d]. So e_r is a state of the source's group beside
-the others, delivered over the same synapses to a place for each target, `CONN.numbers`, and the traces are those of neurons, not of synapses.
+A number of theirs moves the source's states, e_r[n] = J_r[n] e_r[n-1] + dF_r/da, and what is delivered of that is added
+up by the weights in each target j: e_j[n] = J_j[n] e_j[n-1] + dF_j/dI sum_i w_ij x'_i[n - d]. So e_r is a state of the
+source's group beside the others, delivered over the same synapses to a place for each target, `CONN.numbers`, and the
+traces are those of neurons, not of synapses.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ def _carrying(
     program: Program, group: str, jacobian: Jacobian, number: str, entering: dict[str, Expression],
     first: dict[str, Expression],
 ) -> Program:  # fmt: skip
-    """The Program in which a group carries derivatives of its states by a number, of what enters and of the first values."""
+    """The Program in which a group carries derivatives of its states by a number,
+    of what enters and of the first values.
+    """
     found = program.group(group)
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group)
     assigned = {s.name for s in update.body}
@@ -81,7 +85,9 @@ def _arriving(program: Program, group: str, c: Connection) -> Program:
 def with_derivatives_of_each(
     program: Program, telling: Connection, jacobian: Jacobian, numbers: Iterable[str]
 ) -> Program:
-    """The same of synapses that keep states each and are told those of their source: what they make of these' derivatives."""
+    """The same of synapses that keep states each and are told those of their source:
+    what they make of these' derivatives.
+    """
     group = telling.target_group
     for number in numbers:
         entering = derivative_of(telling.input, number)
@@ -103,7 +109,9 @@ def derivative_of(state: str, number: str) -> str:
 def with_sums(
     program: Program, target: str, onto: tuple[Connection, ...], having: str, numbers: Iterable[str]
 ) -> tuple[Program, str, dict[str, Front]]:
-    """The Program with a place for each neuron of a target, at which the derivatives of what is delivered, by numbers that a group has, arrive; its name, and, by number, what traces read of it."""
+    """The Program with a place for each neuron of a target, at which the derivatives of what is delivered,
+    by numbers that a group has, arrive; its name, and, by number, what traces read of it.
+    """
     source, of = program.group(having), program.group(target)
     name = next(n for k in range(len(program.groups) + 1) if (n := f"t{k}") not in {g.name for g in program.groups})
     row = of.rows[0]

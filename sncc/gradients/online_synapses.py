@@ -1,9 +1,10 @@
 """e-prop forwards through synapses that keep states one by one: what their traces read stands beside each of them.
 
-The trace of a synapse's number has a part that the synapse's own states carry and, behind what the synapse delivers, a part that
-its target's states carry: e_s[n] = J_s[n] e_s[n-1] + b_s[n], e_j[n] = J_j[n] e_j[n-1] + dF_j/dI x'[n], x' the part of e_s that is
-delivered. It needs the Jacobian of the target of each synapse. So a group `CONN.traces` has a place for each of a group of synapses,
-after both in a step: there the target's Jacobian arrives, and the learning signals of the target.
+The trace of a synapse's number has a part that the synapse's own states carry and, behind what the synapse delivers, a
+part that its target's states carry: e_s[n] = J_s[n] e_s[n-1] + b_s[n], e_j[n] = J_j[n] e_j[n-1] + dF_j/dI x'[n], x' the
+part of e_s that is delivered. It needs the Jacobian of the target of each synapse. So a group `CONN.traces` has a place
+for each of a group of synapses, after both in a step: there the target's Jacobian arrives, and the learning signals of
+the target.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def with_places(program: Program, group: str) -> tuple[Program, str]:
 
 
 def with_targets(program: Program, places: str, onto: Connection, variables: Iterable[str]) -> Program:
-    """The Program in which variables, `GROUP.VARIABLE`, of the target of each synapse arrive at its place, at the end of the step.
+    """The Program in which variables, `GROUP.VARIABLE`, of the target of each synapse arrive at its place,
+    at the end of the step.
 
     The group is the target's, or another one whose elements have the places of the target's.
     """
@@ -103,7 +105,9 @@ def with_targets(program: Program, places: str, onto: Connection, variables: Ite
 
 
 def along(program: Program, readout: Readout, onto: Connection, group: str = "", sources: Sequence[str] = ()) -> Each:
-    """The loop along the synapses of a connection to a readout, or along those with states of their own, a group, that others move: the first of these that there are."""
+    """The loop along the synapses of a connection to a readout, or along those with states of their own, a group,
+    that others move: the first of these that there are.
+    """
     if not group:
         return Each(readout.index, (onto.name,), f"c{program.connections.index(onto)}to")
     moving = [c for c in program.connections if c.target_group == group and not c.of_target]
@@ -145,7 +149,9 @@ def picked(program: Program, operations: Iterable[TraceOperation], each: Each, g
 
 
 def with_places_of_neurons(program: Program, each: Each, operations: Sequence[TraceOperation], neurons: str) -> Program:
-    """The Program with the group that has what operations of a loop along synapses pick for each neuron, of a group where the loop is inside of another one."""
+    """The Program with the group that has what operations of a loop along synapses pick for each neuron,
+    of a group where the loop is inside of another one.
+    """
     name = each.places
     variables = tuple(dict.fromkeys(o.variable for o in operations if isinstance(o, Picked) and o.group == name))
     first = program.connection(each.along[0])
@@ -173,7 +179,9 @@ def _turned(onto: Connection, name: str) -> tuple[OfSynapses | Convolution | Non
 def arriving_at(
     program: Program, places: str, c: Connection, variable: str, factor: Expression | None = None
 ) -> Program:
-    """The Program with one more connection into a group of places, which keeps what arrives, times a factor, as `variable`."""
+    """The Program with one more connection into a group of places, which keeps what arrives,
+    times a factor, as `variable`.
+    """
     group = program.group(places)
     row = group.rows[0]
     changed = replace(

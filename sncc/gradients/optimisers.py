@@ -1,7 +1,7 @@
 """Optimisers: the states and the formula of each, per element of a learnt parameter.
 
-`w` is the value in the source's unit, `g` its gradient, `rate` the learning rate, `k` the number of the step, from 1. To
-add an optimiser, add an entry.
+`w` is the value in the source's unit, `g` its gradient, `rate` the learning rate, `k` the number of the step, from 1.
+To add an optimiser, add an entry.
 """
 
 from __future__ import annotations

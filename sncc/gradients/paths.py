@@ -19,7 +19,9 @@ def is_impulse(c: Connection) -> bool:
 
 
 def is_late(c: Connection, learnt: Collection[str]) -> bool:
-    """Whether a learnt delay moves what is delivered; what is read at spikes is that of their source's, whenever they arrive."""
+    """Whether a learnt delay moves what is delivered;
+    what is read at spikes is that of their source's, whenever they arrive.
+    """
     return c.moving_delays in learnt and not (c.values or "").startswith(SPIKED)
 
 
@@ -32,8 +34,9 @@ def learnt_into(program: Program, group: str) -> Iterable[Connection]:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What is transposed: statements, the local of each carried variable, what each readout reads, what credit is for: a spike
-    and values. more: variables that are carried beside the group's states. ahead: what a readout of the largest value reads in the step after.
+    """What is transposed: statements, the local of each carried variable, what each readout reads, what credit is
+    for: a spike and values. more: variables that are carried beside the group's states. ahead: what a readout of
+    the largest value reads in the step after.
     """
 
     body: tuple[Statement, ...]

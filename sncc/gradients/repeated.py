@@ -1,8 +1,9 @@
-"""What is repeated, differentiated: its derivative by a name moves along with the numbers themselves, as often as they do.
+"""What is repeated, differentiated: its derivative by a name moves along with the numbers themselves,
+as often as they do.
 
-A `Repeat` takes numbers s through s ← J(s, x) as often as its count says. Beside them go their derivatives by one name x,
-ds/dx ← (∂J/∂s) ds/dx + ∂J/∂x, taken before the numbers move, so the derivative of what is wanted is a `Repeat` again. How often
-it runs is a constant, and so is what is drawn.
+A `Repeat` takes numbers s through s ← J(s, x) as often as its count says. Beside them go their derivatives by one name
+x, ds/dx ← (∂J/∂s) ds/dx + ∂J/∂x, taken before the numbers move, so the derivative of what is wanted is a `Repeat`
+again. How often it runs is a constant, and so is what is drawn.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ from sncc.program.operations import ForwardOperation, Readout, Update
 from sncc.program.order import forward_order, reverse_order
 from sncc.program.statements import LEARNS, MOMENT, REFRACTORY, SLOPED, Assign, Fire, Statement
 
-_START = "start~"  # before a state's name: credit for its first value, delivered before the first step; users' names have no `~`
+# before a state's name: credit for its first value, delivered before the first step; users' names have no `~`
+_START = "start~"
 
 
 def differentiate(program: Program, training: Training | None) -> Program:
@@ -101,7 +102,9 @@ def differentiate(program: Program, training: Training | None) -> Program:
 
 
 def only_read(program: Program, training: Training) -> Program:
-    """Add what inference needs: readouts and penalties, so that a network predicts and is evaluated, and learns nothing."""
+    """Add what inference needs: readouts and penalties,
+    so that a network predicts and is evaluated, and learns nothing.
+    """
     readouts = readouts_of(program, training.losses)
     return replace(
         program,
@@ -164,7 +167,9 @@ def _of_synapses(program: Program, group: str) -> list[GradientOperation]:
 
 
 def _moved_by_delay(c: Connection) -> str:
-    """What of a target's input a learnt delay moves: when spikes arrive there, or how much of them at either of two steps."""
+    """What of a target's input a learnt delay moves:
+    when spikes arrive there, or how much of them at either of two steps.
+    """
     return arrival_time(c.input) if c.rounded else c.input
 
 
@@ -181,7 +186,9 @@ def _before_the_first_step(program: Program, choice: Adjoint) -> list[Transpose 
 
 
 def _credited(program: Program, c: Connection, choice: Adjoint) -> tuple[tuple[str, str | None], ...]:
-    """What of a target's input credit comes from, and for which variable of the source, None for its spikes: that they arrive, or when."""
+    """What of a target's input credit comes from, and for which variable of the source, None for its spikes:
+    that they arrive, or when.
+    """
     if not choice.timed:
         return ((c.input, c.values),)
     if c.values is None:
@@ -197,7 +204,9 @@ def _credited(program: Program, c: Connection, choice: Adjoint) -> tuple[tuple[s
 
 
 def _accumulator(what: str, choice: Adjoint) -> str:
-    """Where an adjoint collects what comes from a readout, or as credit for its spikes; no name of the user's has a dot."""
+    """Where an adjoint collects what comes from a readout, or as credit for its spikes;
+    no name of the user's has a dot.
+    """
     return f"{what}.adjoint{choice.label}"
 
 
@@ -220,7 +229,7 @@ def _penalty(program: Program, penalty: training_nodes.Penalty) -> Penalty:
     return Penalty(group.name, penalty.population, row.offset, row.size, penalty.target, penalty.strength, penalty.over)
 
 
-# ------------------------------------------------------------------------------------------------ the adjoint of an update
+# --------------------------------------------------------------------------------------------- the adjoint of an update
 @dataclass(frozen=True, slots=True)
 class _Built:
     forward: Update  # stores what the reverse update loads
@@ -313,7 +322,9 @@ def _adjoint_update(
 def _transposed(
     path: Path, entering: Mapping[str, Expression], label: str, carried: frozenset[str], more: frozenset[str]
 ) -> Transposed:
-    """The transposed body, from what enters and what the step before is told; a variable that is always written before it is read tells it nothing."""
+    """The transposed body, from what enters and what the step before is told;
+    a variable that is always written before it is read tells it nothing.
+    """
     while True:
         seeds: dict[str, Expression] = {}
         for variable, local in path.carry.items():

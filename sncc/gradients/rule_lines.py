@@ -10,7 +10,9 @@ from sncc.program.statements import Assign, Draw, Fire, Reduce, Repeat, Statemen
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name, at a step or an element where `index` says so: `v[n]`; with its population's where it needs one: `output.v[n]`."""
+    """A name, at a step or an element where `index` says so: `v[n]`;
+    with its population's where it needs one: `output.v[n]`.
+    """
 
     name: str
     index: str = ""

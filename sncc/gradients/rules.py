@@ -2,10 +2,10 @@
 
 bptt: every group has one adjoint; credit crosses every connection. eprop (Bellec et al. 2020): a group's own adjoint,
 plus the learning signal, credit across exactly one connection, into a population that the loss reads, from that
-population's own adjoint. With random or adaptive feedback a matrix B, or a number per synapse, stands for that connection's weights. States that
-a connection's synapses share per source neuron are a group of their own, and a part of the connection: credit goes
-through them, and their learnt numbers get the credit of all their targets.
-eventprop (Wunderlich and Pehle 2021): the graph of bptt, with credit for the times of spikes.
+population's own adjoint. With random or adaptive feedback a matrix B, or a number per synapse, stands for that
+connection's weights. States that a connection's synapses share per source neuron are a group of their own, and a part
+of the connection: credit goes through them, and their learnt numbers get the credit of all their targets. eventprop
+(Wunderlich and Pehle 2021): the graph of bptt, with credit for the times of spikes.
 """
 
 from __future__ import annotations
@@ -198,7 +198,10 @@ class _Eprop:
         return (), tuple(Signal(read, label, f"{population}.feedback") for read, label in self.direct.items())
 
     def _keeps_weights(self, origin: str | None) -> bool:
-        """Whether credit for what the neurons of `origin` send goes back by the weights. That of a population which the loss reads does."""
+        """Whether credit for what the neurons of `origin` send goes back by the weights.
+
+        That of a population which the loss reads does.
+        """
         return self.rule.feedback == "symmetric" or origin in self.read
 
     def _edge(self, c: Connection, origin: str | None) -> Edge:
@@ -209,9 +212,11 @@ class _Eprop:
         return Edge(c.name, self.direct[c.target_group], None if kept else f"{c.owner}.feedback")
 
     def _of_synapses(self, group: str) -> list[Adjoint]:
-        """Adjoints of states of synapses: for their own numbers and their target's states, and for the neurons whose spikes move them.
+        """Adjoints of states of synapses: for their own numbers and their target's states,
+        and for the neurons whose spikes move them.
 
-        The latter in two where each synapse has states, and numbers of their own stand for the weights on the way to the neurons.
+        The latter in two where each synapse has states, and numbers of their own stand for the weights on the way to
+        the neurons.
         """
         program, result = self.program, []
         onto = [c for c in program.connections if c.source_group == group]

@@ -1,7 +1,7 @@
 """Random and adaptive feedback through synapses that keep states one by one: what one of them does, at other weights.
 
-A number for each synapse stands for its weight wherever the weight is read; a weight that moves within a sample stands as far
-from that number as it has moved from where it began. States are those that the synapses have, so what differs is
+A number for each synapse stands for its weight wherever the weight is read; a weight that moves within a sample stands
+as far from that number as it has moved from where it began. States are those that the synapses have, so what differs is
 the Jacobian of a step. Credit goes back by it to the source, along no other way.
 """
 
@@ -104,7 +104,9 @@ def _once_more(
 
 
 def _beside(local: str) -> Expression:
-    """A state as it is; of a weight that moves, as far from the other number as it is from the weight that it began with."""
+    """A state as it is; of a weight that moves, as far from the other number as
+    it is from the weight that it began with.
+    """
     if not local.startswith(WEIGHT_NOW):
         return Symbol(local)
     return add(sub(Symbol(local), Symbol(WEIGHT)), Symbol(f"{WEIGHT}{_TAIL}"))

@@ -1,4 +1,6 @@
-"""What stands before and behind a neuron whose eligibility traces are made: synapses in front, and the ways to what the loss reads."""
+"""What stands before and behind a neuron whose eligibility traces are made:
+synapses in front, and the ways to what the loss reads.
+"""
 
 from __future__ import annotations
 
@@ -12,42 +14,37 @@ from sncc.program.statements import SPIKE
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """States of synapses on the way: spikes enter their `input`, `values` leave them, and arrive `delay` steps later.
-
-    places: the group of which an element has what a neuron's trace reads of them, where that is not theirs. jacobian: what theirs
-    is known by.
-    """
+    """States of synapses on the way."""
 
     group: str
-    input: str
-    values: str
-    delay: int
-    places: str
-    jacobian: str
+    input: str  # which spikes enter
+    values: str  # which leave
+    delay: int  # steps after which these arrive
+    places: str  # the group of which an element has what a neuron's trace reads of them, where that is not theirs
+    jacobian: str  # what theirs is known by
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """How what `leaves` a group, its spikes or a state, reaches a readout: `delay` steps later, through `input`.
+    """How what leaves a group reaches a readout.
 
-    Without an input the loss reads the group itself. On the way may be states of synapses, those that all synapses of a neuron share
-    (`shared`) before those that each has for itself (`through`); the delay is then that of the spikes that move the first of them. `each`: one way to
-    each output, in a loop over them, or along synapses, of which each has its states. `delays`: the connection over whose synapses, each with a
-    delay, what leaves or what shared states deliver arrives. `alike`: outputs filter alike, so that only what is read of the filter is one for each.
-    `answers`: what synapses onto an output make of its states as it filters.
+    On the way may be states of synapses, those that all synapses of a neuron share before those that each has for
+    itself.
     """
 
     readout: Readout
     signal: LearningSignal
-    input: str = ""
-    leaves: str = SPIKE
-    delay: int = 0
-    shared: Through | None = None
-    through: Through | None = None
+    input: str = ""  # through which it arrives; without one the loss reads the group itself
+    leaves: str = SPIKE  # spikes, or a state
+    delay: int = 0  # steps; where states of synapses are on the way, of the spikes that move the first of them
+    shared: Through | None = None  # states that all synapses of a neuron share
+    through: Through | None = None  # states that each synapse has for itself
+    # One way to each output, in a loop over them, or along synapses, of which each has its states
     each: Each | None = None
+    # The connection over whose synapses, each with a delay, what leaves or what shared states deliver arrives.
     delays: str = ""
-    alike: bool = False
-    answers: tuple[Answer, ...] = ()
+    alike: bool = False  # outputs filter alike, so that only what is read of the filter is one for each
+    answers: tuple[Answer, ...] = ()  # what synapses onto an output make of its states as it filters
 
     @property
     def filters(self) -> Each | None:
@@ -57,26 +54,24 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """Synapses, of which each keeps states, in front of a group; what they deliver goes over `onto`, and the traces have `places`.
-
-    `summed`, (input, variable): their states are their source's instead, `places` has one for each neuron of the group, and what arrives of
-    a number's derivative there is a variable of `places`.
-    """
+    """Synapses, of which each keeps states, in front of a group."""
 
     group: str
-    onto: tuple[Connection, ...]
-    places: str = ""
+    onto: tuple[Connection, ...]  # over which they deliver
+    places: str = ""  # of the traces
+    # (input, variable): their states are their source's instead, `places` has one for each neuron of the group, and
+    # what arrives of a number's derivative there is a variable of `places`.
     summed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Synapses onto a group, of which each has states and reads those of its target: what one of them learns comes back by all of them.
+    """Synapses onto a group, of which each has states and reads those of its target.
 
-    read: (state, input, steps ago) of what they read; onto: (value, input) of what they deliver. each: the loop along the synapses of each neuron.
+    What one of them learns comes back by all of them.
     """
 
     group: str
-    read: tuple[tuple[str, str, int], ...]
-    onto: tuple[tuple[str, str], ...]
-    each: Each
+    read: tuple[tuple[str, str, int], ...]  # (state, input, steps ago) of what they read
+    onto: tuple[tuple[str, str], ...]  # (value, input) of what they deliver
+    each: Each  # the loop along the synapses of each neuron

@@ -25,7 +25,8 @@ def adjoint(name: str) -> str:
 class Transposed:
     """Statements of the reverse direction, and the adjoint of each wanted name (absent where it is zero).
 
-    ahead: statements that the forward direction has besides, derivatives of what it repeats with numbers drawn each time.
+    ahead: statements that the forward direction has besides, derivatives of what it repeats with numbers drawn each
+    time.
     """
 
     body: tuple[Statement, ...]

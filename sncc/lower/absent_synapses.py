@@ -1,7 +1,8 @@
-"""Neurons that stand for synapses where only the library knows which there are: some stand for none, and see 0 of all neurons and weights.
+"""Neurons that stand for synapses where only the library knows which there are:
+some stand for none, and see 0 of all neurons and weights.
 
-What they do moves nothing, but a number that is none there would be one in the sum of all, the gradient of what synapses share. So by what may be 0
-for no other reason nothing is divided there, and no logarithm is taken of it.
+What they do moves nothing, but a number that is none there would be one in the sum of all, the gradient of what
+synapses share. So by what may be 0 for no other reason nothing is divided there, and no logarithm is taken of it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ THERE = Symbol("synapse.there")  # an input: 1 of synapses that there are; a use
 
 
 def guarded(expression: Expression, seen: Collection[str], there: Callable[[], Expression]) -> Expression:
-    """The expression with 1 in place of what it divides by, or takes a root or logarithm of, where no synapse is; `seen`: what is 0 there.
+    """The expression with 1 in place of what it divides by, or takes a root or logarithm of, where no synapse is;
+    `seen`: what is 0 there.
 
     `there()` is 1 where a synapse is, and is asked for only where that is needed.
     """

@@ -1,13 +1,15 @@
 """How the states of synapses follow the times of the spikes that arrive there, as locals for `eventprop`.
 
-A spike that arrives dt later finds states that have flowed dt longer, and its jumps leave states that flow dt less. Marks before
-and behind the jumps, `arrival.at.I.K` and `arrival.behind.I.K` (K is a state, I an input, or the state that has kept its spikes for a
-step), are where `event_times.py` of the gradients moves them, and `arrival.met.I.X` where it moves what the jumps read of their target. What is delivered all the time stands for an integral, so the value from before a jump lasts longer.
+A spike that arrives dt later finds states that have flowed dt longer, and its jumps leave states that flow dt less.
+Marks before and behind the jumps, `arrival.at.I.K` and `arrival.behind.I.K` (K is a state, I an input, or the state
+that has kept its spikes for a step), are where `event_times.py` of the gradients moves them, and `arrival.met.I.X`
+where it moves what the jumps read of their target. What is delivered all the time stands for an integral, so the value
+from before a jump lasts longer.
 
 Locals, for each arrival of those in the step; those that are zero are left out:
     arrival.count.I         how many there are, one at least, where there may be more than one
-    arrival.pass.I.X        d(X) / dt of what the jumps read and pass: a state of the target, as it was before other arrivals, one of a neuron
-                            whose spike it is not, or `t`
+    arrival.pass.I.X        d(X) / dt of what the jumps read and pass: a state of the target, as it was before other
+                            arrivals, one of a neuron whose spike it is not, or `t`
     arrival.rise.I.K        d(K) / dt right before the jumps
     arrival.fall.I.K        d(K) / dt right behind the jumps
     arrival.gap.I.X         X before minus X behind the jumps: a state, or a value that is told of states

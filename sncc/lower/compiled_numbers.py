@@ -1,4 +1,6 @@
-"""Numbers that are compiled in and stand in no operation, but are still there to be read: fixed delays, first values of states."""
+"""Numbers that are compiled in and stand in no operation, but are still there to be read:
+fixed delays, first values of states.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from sncc.model.nodes import Model, Parameter, Population, State
 
 
 def compiled_numbers(model: Model) -> Iterator[tuple[str, Parameter]]:
-    """`CONN.delay`, as rounded to steps, and `POP.STATE.initial` of a Model: each that is one number, under Python's name."""
+    """`CONN.delay`, as rounded to steps, and `POP.STATE.initial` of a Model:
+    each that is one number, under Python's name.
+    """
     for connection in model.connections:
         if connection.delay is None:
             delay = float(connection.delay_steps * Fraction(repr(model.step)))

@@ -29,7 +29,9 @@ def impulsive(model: Model, connection: Connection) -> bool:
 
 
 def accumulator(model: Model, connection: Connection) -> str:
-    """The accumulator of the target that a connection delivers into, the first of those of synapses that move by themselves."""
+    """The accumulator of the target that a connection delivers into,
+    the first of those of synapses that move by themselves.
+    """
     if connection.only_recorded:
         return accumulator(model, model.connection(connection.synapses_of or ""))
     if connection.deliveries:
@@ -38,7 +40,9 @@ def accumulator(model: Model, connection: Connection) -> str:
 
 
 def _is_read_curved(model: Model, connection: Connection) -> bool:
-    """Whether what is delivered jumps and is read nonlinearly, so that a part of a jump would not be a part of what it does."""
+    """Whether what is delivered jumps and is read nonlinearly,
+    so that a part of a jump would not be a part of what it does.
+    """
     dynamics = model.population(connection.target).dynamics
     return dynamics is not None and connection.input in dynamics.curved
 

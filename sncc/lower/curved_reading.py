@@ -1,9 +1,11 @@
-"""Model → Model, for `eventprop`: what is read nonlinearly and jumps is kept for a step, so that its jump is known where it is read.
+"""Model → Model, for `eventprop`: what is read nonlinearly and jumps is kept for a step,
+so that its jump is known where it is read.
 
-Where a value y jumps from y- to y+ at an event, the slope f(y) of what reads it jumps by f(y-) - f(y+), and so much does the event's time
-move it. Of what is affine in y that is its derivative times the jump. Of anything else it is the mean derivative along the jump: a local
-`read.I.K` for an input I, (f(I) - f(I.last)) / (I - I.last), times the step for a state K, as it is for a value that is delivered.
-Where several inputs jump at once, one goes after the other. What is read a step later is a copy of an input, a state, and goes as inputs do.
+Where a value y jumps from y- to y+ at an event, the slope f(y) of what reads it jumps by f(y-) - f(y+), and so much
+does the event's time move it. Of what is affine in y that is its derivative times the jump. Of anything else it is the
+mean derivative along the jump: a local `read.I.K` for an input I, (f(I) - f(I.last)) / (I - I.last), times the step for
+a state K, as it is for a value that is delivered. Where several inputs jump at once, one goes after the other. What is
+read a step later is a copy of an input, a state, and goes as inputs do.
 """
 
 from __future__ import annotations

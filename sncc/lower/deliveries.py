@@ -1,12 +1,12 @@
-"""Model → Model: what moves by itself and delivers all the time (synapses that no neuron can carry, and states that a source
-has for its synapses) delivers as if it moved together with its target, as sums over synapses.
+"""Model → Model: what moves by itself and delivers all the time (synapses that no neuron can carry, and states that a
+source has for its synapses) delivers as if it moved together with its target, as sums over synapses.
 
 How the target is integrated decides what is added up:
 
-exact: a target's states x follow dx/dt = A x + B I, where the input I adds up what is delivered, s; and s its own linear
-equations. So x at the step's end is what it would be without s, plus a factor times s at the step's start, for
-instance (exp(A h) - exp(a h)) / (A - a) where ds/dt = a s. Where all synapses have one factor, the sum of s is added
-to x, times that, as the flow ends (`Dynamics.integrated`); else each synapse multiplies by its own, for each state x.
+exact: a target's states x follow dx/dt = A x + B I, where the input I adds up what is delivered, s; and s its own
+linear equations. So x at the step's end is what it would be without s, plus a factor times s at the step's start, for
+instance (exp(A h) - exp(a h)) / (A - a) where ds/dt = a s. Where all synapses have one factor, the sum of s is added to
+x, times that, as the flow ends (`Dynamics.integrated`); else each synapse multiplies by its own, for each state x.
 
 exponential Euler, Euler: all is as it was at the step's start but the state that is moved, so the sum of what does not
 depend on the target, and where `deliver` is affine in states of the target (`g * (reversal - post.v)`) the sum of the
@@ -190,7 +190,9 @@ class _Target:
 
     # -------------------------------------------------------------------------------------------- sources
     def valued(self, c: Connection, trace: Population) -> tuple[Population, list[Connection]]:
-        """A source's states for its synapses with the values that a connection delivers, and what becomes of the connection."""
+        """A source's states for its synapses with the values that a connection delivers,
+        and what becomes of the connection.
+        """
         assert trace.dynamics is not None and c.values is not None
         mover, value = Mover.of(trace.dynamics, trace.parameters), _value(trace.dynamics, c.values)
         if self._is_held(c.input) or not mover.is_linear or not mover.tells(value):
@@ -219,7 +221,9 @@ class _Target:
         return where in _mapped(self.dynamics) or self.method in ("exponential_euler", "euler")
 
     def _terms(self, where: str, mover: Mover, deliver: Expression) -> list[_Term] | None:
-        """What is delivered in terms of values at the step's start; None where these say nothing of the states at its end."""
+        """What is delivered in terms of values at the step's start;
+        None where these say nothing of the states at its end.
+        """
         refractory = self.dynamics.refractory
         still = refractory.hold if refractory is not None else ()
         responses = [response_of(self._before, self.dynamics, where, names) for names in ((), still)]
@@ -286,7 +290,9 @@ def _moving(dynamics: Dynamics) -> set[str]:
 
 
 def _telling(trace: Population, c: Connection, value: Expression) -> tuple[Population, str, int]:
-    """A trace that tells a value of its states at the step's start, the state that does, and how many steps ago it is read."""
+    """A trace that tells a value of its states at the step's start, the state that does,
+    and how many steps ago it is read.
+    """
     dynamics = trace.dynamics
     assert dynamics is not None
     if isinstance(value, Symbol) and value.name in {s.name for s in dynamics.states} and c.delay is None:

@@ -1,7 +1,9 @@
-"""First values of traces that are drawn, one for all synapses of a neuron, where samples are spread: a population of the neurons' size draws them.
+"""First values of traces that are drawn, one for all synapses of a neuron, where samples are spread:
+a population of the neurons' size draws them.
 
-It has the name that a population of traces has where neurons are spread, and draws of the same streams, so the numbers are the same. Synapses
-are told the draws alone, constants for the gradient, and make of them what a trace starts at: so numbers beside a draw are theirs.
+It has the name that a population of traces has where neurons are spread, and draws of the same streams, so the numbers
+are the same. Synapses are told the draws alone, constants for the gradient, and make of them what a trace starts at: so
+numbers beside a draw are theirs.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from sncc.program.streams import stream, with_streams
 
 @dataclass(frozen=True, slots=True)
 class DrawnStarts:
-    """Traces of a side: who draws, the inputs by which synapses are told, in their first step, and what traces start at."""
+    """Traces of a side: who draws, the inputs by which synapses are told, in their first step,
+    and what traces start at.
+    """
 
     side: str
     population: Population
@@ -66,7 +70,9 @@ def _told(state: str) -> str:
 
 
 def _drawn(trace: State, population: str) -> tuple[tuple[State, ...], tuple[str, Expression]]:
-    """States that stand at what a trace draws, and what it starts at, as they tell it; a whole value where no number stands beside a draw."""
+    """States that stand at what a trace draws, and what it starts at, as they tell it;
+    a whole value where no number stands beside a draw.
+    """
     if not beside_draws(trace.initial):
         return (trace,), (trace.name, apply("stop", Symbol(_told(trace.name))))
     found: list[State] = []

@@ -22,7 +22,7 @@ def counters_of(whose: Iterable[tuple[str, str, str | None]]) -> dict[str, Count
 def with_draws_apart(
     statements: Iterable[Statement], whose: Iterable[tuple[str, str, str | None]] = ()
 ) -> tuple[Statement, ...]:
-    """Draws inside expressions become statements of their own, `draw.1`, `draw.2`, ... in the order in which they stand.
+    """Draws inside expressions become statements of their own, `draw.1`, `draw.2`, ..., in their order.
 
     whose: `Dynamics.whose`.
     """

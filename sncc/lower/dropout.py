@@ -1,4 +1,5 @@
-"""Dropout: what a connection delivers in training without some neurons of its source is made larger by the others' share.
+"""Dropout: what a connection delivers in training without some neurons of
+its source is made larger by the others' share.
 
 Such a connection has an accumulator of its own, which enters the update of its target times 1 / (1 - p) where gradients
 are computed, and as it is elsewhere. So the factor is differentiated like all else, and the weights are those that a

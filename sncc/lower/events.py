@@ -1,9 +1,9 @@
 """How a neuron's state at the end of a step follows the times of its spikes and arrivals, as locals for `eventprop`.
 
-Between events the state flows along f; at an event it jumps. An event that comes dt later lets the state flow dt longer along
-the flow before it and dt less along the flow behind it, so a spike with the jumps R moves the state behind it by
-(R' f- - f+) dt, an arrival that jumps by c w by (f- - f+) dt, and the end of a refractory time by (f held - f free) dt. The
-derivation is in docs/gradients.md.
+Between events the state flows along f; at an event it jumps. An event that comes dt later lets the state flow dt longer
+along the flow before it and dt less along the flow behind it, so a spike with the jumps R moves the state behind it by
+(R' f- - f+) dt, an arrival that jumps by c w by (f- - f+) dt, and the end of a refractory time by (f held - f free) dt.
+The derivation is in docs/gradients.md.
 
 Locals (K is a state, I an input; those that are zero are left out):
     spike.rate            -d(spike time) / d(distance), for a spike that the flow fired, else 0
@@ -32,9 +32,8 @@ from sncc.lower.readings import read_at_spikes
 from sncc.model.nodes import Dynamics, Population
 from sncc.program.statements import REFRACTORY, SPIKE, Assign
 
-LEAST_SLOPE = (
-    1e-3  # per ms: what the distance to the threshold is taken to rise by at least, at a spike that the flow fired
-)
+# per ms: what the distance to the threshold is taken to rise by at least, at a spike that the flow fired
+LEAST_SLOPE = 1e-3
 TINY = 1e-12  # a sum of arrivals below it counts as none
 
 Now = Mapping[str, Expression]
@@ -60,7 +59,10 @@ def event_times(
 def ending_slopes(
     population: Population, moments: Moments, drives: frozenset[str], waits: Expression, step: float, end: Now
 ) -> dict[str, Expression]:
-    """By state how fast it goes as the step ends, where the states are those at its `end` and `waits` says whether some are held."""
+    """By state how fast it goes as the step ends.
+
+    `end`: the states then; `waits`: whether some are held.
+    """
     return _Events(population, moments, frozenset(), drives, waits, step).endings(end)
 
 
@@ -163,7 +165,9 @@ class _Events:
         return found
 
     def _moved(self, value: Expression, by: Mapping[str, Expression]) -> Expression:
-        """The derivative of a state behind the spike along a direction of those before it, and by the time that its jump reads."""
+        """The derivative of a state behind the spike along a direction of those before it,
+        and by the time that its jump reads.
+        """
         parts: list[Expression] = [derivative(value, "t")] if "t" in symbols(value) else []
         for s in self.states:
             local = self._ahead[s]
@@ -173,9 +177,11 @@ class _Events:
         return total(parts)
 
     def _may_follow_at_once(self) -> bool:
-        """Whether a neuron may stand above its threshold at a step's start; not where every spike, and its first value, takes it below a fixed one.
+        """Whether a neuron may stand above its threshold at a step's start;
+        not where every spike, and its first value, takes it below a fixed one.
 
-        A spike that lowers the state by a number may leave it above: a strong input is worth several. So may a first value that is drawn.
+        A spike that lowers the state by a number may leave it above: a strong input is worth several. So may a first
+        value that is drawn.
         """
         if self.gate is not None or self.spike_reads_arrivals:
             return True

@@ -1,4 +1,6 @@
-"""Populations that are what another one was at the end of the step before: modulators, and traces that flows of late synapses read."""
+"""Populations that are what another one was at the end of the step before:
+modulators, and traces that flows of late synapses read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Jumps of states at spikes that arrive: in the order of a step's blocks, each spike's after the other's where they do not add up."""
+"""Jumps of states at spikes that arrive: in the order of a step's blocks,
+each spike's after the other's where they do not add up.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ def _jump_at(dynamics: Dynamics, body: Body, name: str, jumps: Sequence[Assignme
 
 
 def _jump_in_parts(parts: Parts, jumps: Sequence[Assignment], most: int, body: Body) -> None:
-    """Both parts of spikes, from one start: each moves by its share of what all its spikes move, with what they have drawn."""
+    """Both parts of spikes, from one start: each moves by its share of what all its spikes move,
+    with what they have drawn.
+    """
     start, moves = dict(body.now), dict[str, Expression]()
     earlier = [replace(jump, value=of_step_before(jump.value)) for jump in jumps]
     rest = body.read(parts.rest)
@@ -109,8 +113,9 @@ def _jump(jumps: Sequence[Assignment], count: Expression, body: Body, by_parts: 
 
 
 def _jumped(jumps: Sequence[Assignment], body: Body, tail: str) -> dict[str, Expression]:
-    """States after the jumps of one spike, each seeing the former. What a spike moves, and so its gradient, is what they
-    leave minus what was there.
+    """States after the jumps of one spike, each seeing the former.
+
+    What a spike moves, and so its gradient, is what they leave minus what was there.
     """
     jumped: dict[str, Expression] = {}
     for number, jump in enumerate(jumps, 1):

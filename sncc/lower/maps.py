@@ -12,7 +12,9 @@ _TAIL = ".before"
 
 
 def start_maps_before_flows(model: Model) -> Model:
-    """The model in which neurons whose flow comes by itself, as `on pre` reads what it gives, keep for their map what it starts from."""
+    """The model in which neurons whose flow comes by itself, as `on pre` reads what it gives,
+    keep for their map what it starts from.
+    """
     read = {c.target for c in model.connections if reads_target(model, c)}
     return replace(model, populations=tuple(_with_copies(p) if p.name in read else p for p in model.populations))
 

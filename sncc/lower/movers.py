@@ -23,7 +23,9 @@ MEAN: Response = {"mean": div(_ARRIVING, Symbol("step"))}
 
 
 def method_of(block: Synapse | Plasticity, equations: tuple[Equation, ...]) -> Method:
-    """The method that steps states which each synapse has for itself; what these read of others stands still during a step."""
+    """The method that steps states which each synapse has for itself;
+    what these read of others stands still during a step.
+    """
     moving = {e.state for e in equations}
     still = {s for e in equations for s in symbols(e.derivative) if not is_noise(s)}
     inputs = tuple(Input(name, PLAIN) for name in sorted(still - moving - {p.name for p in block.parameters}))
@@ -65,7 +67,9 @@ class Mover:
     def terms(
         self, response: Response, deliver: Expression, step: float
     ) -> dict[Expression, dict[str, Expression]] | None:
-        """Values at the step's start, and by how much each state moves for one of it; None where `deliver` is not affine."""
+        """Values at the step's start, and by how much each state moves for one of it;
+        None where `deliver` is not affine.
+        """
         parts = affine(deliver, self.names)
         if parts is None:
             return None

@@ -25,9 +25,8 @@ Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)
 DISTANCE = Symbol("spike.distance")  # how far the neuron is above its threshold
 LEFT = Symbol(REFRACTORY)
-OF_A_FLOAT = (
-    1e-7  # of a time: decimal digits have no exact binary form, so what is by so much below a half is taken for it
-)
+# of a time: decimal digits have no exact binary form, so what is by so much below a half is taken for it
+OF_A_FLOAT = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +230,9 @@ def _flow_apart(
     dynamics: Dynamics, body: Body, before: dict[str, Expression], impulses: frozenset[str], drives: frozenset[str],
     gate: Expression | None, parameters: frozenset[str], step: float,
 ) -> list[Assign]:  # fmt: skip
-    """The flows of states that do not flow together: each sees the others as the step before has left them, or as they start."""
+    """The flows of states that do not flow together:
+    each sees the others as the step before has left them, or as they start.
+    """
     coefficients: list[Assign] = []
     starts = {a.state: a.value for a in dynamics.leaving}
     counted = {s.name for s in dynamics.states}
@@ -281,7 +282,9 @@ def _settle(
 
 
 def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) -> Expression:
-    """What the impulses add to a state: the input's coefficient in its equation times the impulse, as a Dirac pulse does."""
+    """What the impulses add to a state: the input's coefficient in its equation times the impulse,
+    as a Dirac pulse does.
+    """
     arriving = [i.name for i in dynamics.inputs if i.name in impulses]
     parts = affine(equation.derivative, arriving)
     if parts is None:

@@ -103,7 +103,9 @@ def _numbers(connection: Connection) -> Iterator[tuple[str, Parameter]]:
 def _of_each_synapse(
     key: str, parameter: Parameter, connection: Connection, learnt: Mapping[str, Learnt]
 ) -> program_groups.Parameter:
-    """A parameter of a connection's synapses that nothing else in the Program stands for: like its weights, a matrix where it is `dense`."""
+    """A parameter of a connection's synapses that nothing else in the Program stands for:
+    like its weights, a matrix where it is `dense`.
+    """
     if parameter.storage != "each":
         return _parameter(key, parameter, (1,), learnt)
     parts = connection.source_part, connection.target_part
@@ -163,7 +165,9 @@ def _for_all_pairs(
 
 
 def _places(connection: Connection, in_line: bool) -> dict[str, Expression]:
-    """What `i` and `j`, the indices of source and target in their populations, are by row and column of a matrix, or place `in_line`."""
+    """What `i` and `j`, the indices of source and target in their populations,
+    are by row and column of a matrix, or place `in_line`.
+    """
     row, column = Symbol("i"), Symbol("i" if in_line else "j")
     return {"i": _flat(connection.source_part, row), "j": _flat(connection.target_part, column)}
 
@@ -187,8 +191,9 @@ def _at(parameter: program_groups.Parameter, places: Mapping[str, Expression]) -
 
 
 def _bounded_delay(delay: program_groups.Parameter, connection: Connection, step: float) -> program_groups.Parameter:
-    """A learnt delay stays above the smallest legal one, and below what is stated, else twice the sum of the shortest and
-    the longest first value (of one number: four times that), or 100 steps; what is drawn beyond is moved to the bound.
+    """A learnt delay stays above the smallest legal one, and below what is stated, else twice the
+    sum of the shortest and the longest first value (of one number: four times that), or 100 steps;
+    what is drawn beyond is moved to the bound.
 
     A bound is needed: it says for how long spikes are kept.
     """

@@ -255,7 +255,9 @@ def _bound(parameter: Parameter, key: str) -> float | str:
 
 
 def _every_step(step: float, connection: Connection, names: _Names) -> SynapseUpdate | None:
-    """The flow of states per synapse, and what a synapse delivers over the step, of its states at the end of the one before."""
+    """The flow of states per synapse, and what a synapse delivers over the step,
+    of its states at the end of the one before.
+    """
     synapse, plasticity = connection.synapse, connection.plasticity
     body: list[Statement] = []
     carry: list[tuple[str, str]] = []
@@ -334,7 +336,9 @@ def _stream(connection: Connection, when: str, draw: str) -> int:
 
 
 def _ago(names: _Names, when: str, pre: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, int], ...]:
-    """How many steps ago one delay of all synapses lets them see the source's own variables; traces move with the delay."""
+    """How many steps ago one delay of all synapses lets them see the source's own variables;
+    traces move with the delay.
+    """
     connection, known = names.connection, 1 if when == "step" else 0  # then the source has not moved yet
     if connection.delay is not None or connection.delay_steps <= known:
         return ()

@@ -1,8 +1,8 @@
 """States by which neurons tell what synapses read of them at spikes, beside the user's, whose names have no dots.
 
-A spike meets its target between the target's flow and its arrivals, and carries what it has left of its source. Both are kept until
-synapses have read them: before a state's name stand `FLOWED` below, `SLOPED` and `SPIKED`. What it finds of other neurons is their state as
-a step has left it, and how fast that goes on: `ENDING`.
+A spike meets its target between the target's flow and its arrivals, and carries what it has left of its source. Both
+are kept until synapses have read them: before a state's name stand `FLOWED` below, `SLOPED` and `SPIKED`. What it finds
+of other neurons is their state as a step has left it, and how fast that goes on: `ENDING`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Model → Model: synapses that a `simulate` block records, beside their states that neurons carry.
 
-A connection whose synapses moved into their neurons, or whose plasticity has states that synapses of a neuron share, has no state of
-each synapse. What is recorded of it moves a second time, synapse by synapse, in a connection of its own, `CONN.recorded`, over the
-same synapses, that delivers nothing: so recording changes no other number. Where samples are spread it moves in simulations alone.
+A connection whose synapses moved into their neurons, or whose plasticity has states that synapses of a neuron share,
+has no state of each synapse. What is recorded of it moves a second time, synapse by synapse, in a connection of its
+own, `CONN.recorded`, over the same synapses, that delivers nothing: so recording changes no other number. Where samples
+are spread it moves in simulations alone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _TAIL = ".recorded"
 
 
 def record_synapses(written: Model, placed: Model) -> Model:
-    """The model whose synapses have been `placed` in neurons, with copies of those that a simulation records as `written`."""
+    """The model whose synapses have been `placed` in neurons,
+    with copies of those that a simulation records as `written`.
+    """
     if written.simulation is None:
         return placed
     wanted: dict[str, set[str]] = {}
@@ -60,7 +63,9 @@ def shared_states(plasticity: Plasticity | None) -> tuple[State, ...]:
 
 
 def moves_alike(plasticity: Plasticity, state: str) -> bool:
-    """Whether a state that synapses share is alike in each of them: it draws nothing, also where it starts, and reads no states of neurons."""
+    """Whether a state that synapses share is alike in each of them:
+    it draws nothing, also where it starts, and reads no states of neurons.
+    """
     jumps = (*plasticity.on_pre, *plasticity.on_post)
     kept = _closure({state}, shared_states(plasticity), plasticity.equations, jumps)
     moves = _moves(kept, plasticity.equations, jumps)

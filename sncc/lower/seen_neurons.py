@@ -1,4 +1,6 @@
-"""What each synapse sees of its neurons in training: their states, at spikes or all the time, their numbers, and what sets modulators."""
+"""What each synapse sees of its neurons in training:
+their states, at spikes or all the time, their numbers, and what sets modulators.
+"""
 
 from __future__ import annotations
 
@@ -33,17 +35,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """How many steps ago synapses see either side, and what sets modulators.
+    """How many steps ago synapses see either side, and what sets modulators."""
 
-    pre: None, with a delay for each synapse, where the source is seen a step before what arrives. post: None where the target is seen between its flow and its arrivals.
-    after: of the step before, with a delay for each synapse.
-    timed: at a spike whose time moves what is seen. Its own neuron is seen as the spike has left it, and those in `met` as they are then.
-    """
-
-    pre: int | None
-    post: int | None
+    pre: int | None  # None, with a delay for each synapse: the source is seen a step before what arrives
+    post: int | None  # None: the target is seen between its flow and its arrivals
     modulator: int
-    after: bool = False
+    after: bool = False  # of the step before, with a delay for each synapse
+    # At a spike whose time moves what is seen. Its own neuron is seen as the spike has left it, and those in `met` as
+    # they are then.
     timed: bool = False
     met: tuple[str, ...] = ()
 
@@ -141,7 +140,9 @@ class Reader:
         return self._see(f"post.{kept}", "post", kept, when.post, 1)
 
     def _modulator(self, name: str, when: When) -> Symbol:
-        """What a modulator follows: where spikes are followed in time, the state itself, else what tells it a step later."""
+        """What a modulator follows: where spikes are followed in time, the state itself,
+        else what tells it a step later.
+        """
         if not is_timed(self.model):
             return self._see(name, name, "m", when.modulator, 1)
         variable = next(variable for modulator, _, variable in self.connection.modulators if modulator == name)
@@ -163,7 +164,10 @@ class Reader:
         return Symbol(state)
 
     def _told(self, number: Symbol, side: str, variable: str) -> Expression:
-        """A number of a neuron's. One that equations divide by is 0 only where no synapse is, in the room that is left for more."""
+        """A number of a neuron's.
+
+        One that equations divide by is 0 only where no synapse is, in the room that is left for more.
+        """
         population = self.connection.source if side == "pre" else self.connection.target
         if f"{population}.{variable}" not in divisors(self.model) and f"{side}.{variable}" not in self.divisors:
             return number

@@ -1,8 +1,8 @@
 """Noise of traces where delays are learnt: their source draws it and sends it on, over the delays of its spikes.
 
-A delay of k + f steps is neither that of k steps nor that of k + 1. What a flow adds of noise to a trace, B(x) d in each
-step, is B(x) · ((1 - f) d[n-k] + f d[n-k-1]) there. So a trace that is linear is (1 - f) x[n-k] + f x[n-k-1] of its
-neuron's, as one that draws nothing.
+A delay of k + f steps is neither that of k steps nor that of k + 1. What a flow adds of noise to a trace, B(x) d in
+each step, is B(x) · ((1 - f) d[n-k] + f d[n-k-1]) there. So a trace that is linear is (1 - f) x[n-k] + f x[n-k-1] of
+its neuron's, as one that draws nothing.
 """
 
 from __future__ import annotations

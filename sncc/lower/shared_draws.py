@@ -1,7 +1,9 @@
-"""Model → Model: draws by which a trace jumps, of which a synapse's own line below reads what has come, are drawn once for all who see them.
+"""Model → Model: draws by which a trace jumps, of which a synapse's own line below reads what has come,
+are drawn once for all who see them.
 
-A trace jumps once for its neuron, behind its synapses. A line of theirs below the trace's sees it as that has left it, so it needs the same numbers: a
-draw in `shared(K, draw, ago)` has the same name wherever it stands, and with it one stream and one element, its neuron.
+A trace jumps once for its neuron, behind its synapses. A line of theirs below the trace's sees it as that has left it,
+so it needs the same numbers: a draw in `shared(K, draw, ago)` has the same name wherever it stands, and with it one
+stream and one element, its neuron.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ def is_drawn_by_source(node: Expression) -> bool:
 
 
 def with_draws_shared(jumps: tuple[Assignment, ...]) -> tuple[Assignment, ...]:
-    """Jumps of a source's traces whose draws are named, so that they can be drawn again; they are where lines of synapses see them."""
+    """Jumps of a source's traces whose draws are named, so that they can be drawn again;
+    they are where lines of synapses see them.
+    """
     if any(is_drawn_by_source(n) for jump in jumps for n in walk(jump.value)):
         return jumps
     numbers = count(1)

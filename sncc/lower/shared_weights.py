@@ -1,8 +1,8 @@
 """Model → Model: what shares weights that do not lie alike finds each of its own by an index.
 
-A weight lies row by row where its connection has a place for each pair, else in the order of its synapses. Weights that are
-shared lie for all pairs of the parts wherever the latter would be so, or where two connections leave out different pairs;
-a connection reads those that it has.
+A weight lies row by row where its connection has a place for each pair, else in the order of its synapses. Weights that
+are shared lie for all pairs of the parts wherever the latter would be so, or where two connections leave out different
+pairs; a connection reads those that it has.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def place_shared_weights(model: Model) -> Model:
 
 
 def _lies_for_all_pairs(owner: Connection, others: list[Connection]) -> bool:
-    """Whether the owner looks its weights up as well: they are a list, or a matrix whose diagonal is zero, and others need that."""
+    """Whether the owner looks its weights up as well:
+    they are a list, or a matrix whose diagonal is zero, and others need that.
+    """
     if not is_matrix(owner.pattern, owner.source_part, owner.target_part):
         return True
     fewer = not leaves_nothing_out(owner.pattern)

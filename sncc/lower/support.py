@@ -24,7 +24,10 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
 
 
 def _unstored(connection: Connection) -> Iterator[Diagnostic]:
-    """What synapses that are made again for every spike cannot do: all but to deliver a weight then. Where samples are spread they are stored."""
+    """What synapses that are made again for every spike cannot do: all but to deliver a weight then.
+
+    Where samples are spread they are stored.
+    """
     span = connection.span
     if connection.synapse is None:
         return

@@ -1,4 +1,5 @@
-"""What the updates of synapses compute of numbers alone, as states that nothing moves: computed once, and not in every step.
+"""What the updates of synapses compute of numbers alone, as states that nothing moves:
+computed once, and not in every step.
 
 A time constant drawn for each synapse would else cost each of them an exponential or more in every step.
 """
@@ -22,7 +23,9 @@ _FUNCTIONS = _MATRICES | {"exp", "log", "pow", "sqrt", "sin", "cos", "tanh", "si
 def with_constants(
     update: SynapseUpdate, numbers: Iterable[str], each: Iterable[str]
 ) -> tuple[SynapseUpdate, tuple[tuple[str, Expression], ...]]:
-    """The update of every step, and (state, value) of what in it follows from `numbers`, of which there is one for `each` synapse."""
+    """The update of every step, and (state, value) of what in it follows from `numbers`,
+    of which there is one for `each` synapse.
+    """
     constants = _Constants(frozenset(numbers), frozenset(each))
     kept = {local for _, local in (*update.carry, *update.deliver)}
     body = [new for s in update.body if (new := constants.without(s, s.name in kept)) is not None]

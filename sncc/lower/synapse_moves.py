@@ -1,11 +1,13 @@
-"""What each synapse of a connection does by itself in training: its states, those of its plasticity, and how far its weight has moved.
+"""What each synapse of a connection does by itself in training:
+its states, those of its plasticity, and how far its weight has moved.
 
-A plastic weight is a state, `weight.now`, that starts every sample at the learnt number. What is read of it is `weight.now + (weight -
-stop(weight))`, the same to the bit, so that the number has a gradient wherever the weight is read: also in windows of `truncate`
-behind the first. The traces of a plasticity, `pre` and `post` states, are states of each synapse too: equal
-for all synapses of a neuron, they jump after its synapses were served. Flows stay apart as they are where nothing is trained:
-those of the synapse, of its plasticity and of the traces of either side each see the others as the step before has left them.
-A spike of the target is noticed ahead of the flow of the step after, as traces notice it.
+A plastic weight is a state, `weight.now`, that starts every sample at the learnt number. What is read of it is
+`weight.now + (weight - stop(weight))`, the same to the bit, so that the number has a gradient wherever the weight is
+read: also in windows of `truncate` behind the first. The traces of a plasticity, `pre` and `post` states, are states of
+each synapse too: equal for all synapses of a neuron, they jump after its synapses were served. Flows stay apart as they
+are where nothing is trained: those of the synapse, of its plasticity and of the traces of either side each see the
+others as the step before has left them. A spike of the target is noticed ahead of the flow of the step after, as traces
+notice it.
 """
 
 from __future__ import annotations
@@ -34,31 +36,30 @@ Block = tuple[Assignment, ...]
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """States of a synapse, how they flow and jump, and what it delivers into which input: at spikes (`impulses`) or all the time.
-
-    leaving: what a step begins with. on_pre, on_post: jumps in blocks, each of which moves for every spike of a step before the next block does.
-    stimulated: (input, modulator, steps ago) of what a simulation adds to modulators.
-    kept: (state, what is seen of the source, or a modulator): as it is when a spike arrives, kept for a step.
-    whose: (trace, side) of traces that noise or draws move: all synapses of a neuron draw the same numbers.
-    waiting: traces that would move before their source's first step has reached the synapse; until then they stand.
-    after: those of `on_pre` read the target between its flow and its arrivals, so they are made up for as the next step begins: what a synapse
-    delivers at a spike is the weight from before, and what it delivers all the time follows its states in the step after.
-    """
+    """States of a synapse, how they flow and jump, and what it delivers."""
 
     states: tuple[State, ...]
     equations: tuple[Equation, ...]
     apart: tuple[Apart, ...]
+    # Jumps in blocks, each of which moves for every spike of a step before the next block does.
     on_pre: tuple[Block, ...]
     on_post: tuple[Block, ...]
-    delivered: tuple[tuple[str, Expression], ...]
-    impulses: bool
-    leaving: Block
+    delivered: tuple[tuple[str, Expression], ...]  # (input, value): at spikes or all the time
+    impulses: bool  # at spikes
+    leaving: Block  # what a step begins with
     parameters: tuple[Parameter, ...]
     seen: tuple[Seen, ...]
+    # Whether those of `on_pre` read the target between its flow and its arrivals. Then they are made up for as the next
+    # step begins: what a synapse delivers at a spike is the weight from before, and what it delivers all the time
+    # follows its states in the step after.
     after: bool = False
+    # (state, what is seen of the source, or a modulator): as it is when a spike arrives, kept for a step.
     kept: tuple[tuple[str, str], ...] = ()
+    # (trace, side) of traces that noise or draws move: all synapses of a neuron draw the same numbers.
     whose: tuple[tuple[str, str], ...] = ()
+    # (input, modulator, steps ago) of what a simulation adds to modulators
     stimulated: tuple[tuple[str, str, int], ...] = ()
+    # Traces that would move before their source's first step has reached the synapse; until then they stand.
     waiting: tuple[str, ...] = ()
 
     @property

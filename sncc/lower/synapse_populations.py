@@ -1,12 +1,15 @@
-"""Model → Model, where samples are spread over threads, as in training: synapses that no neuron can carry become a population of one neuron each.
+"""Model → Model: synapses that no neuron can carry become a population of one neuron each.
 
-`CONN.synapses` has the states of the synapses, moves them as the synapses move, and keeps what they deliver. The source's
-spikes and states reach its synapses, the target's states the synapses onto it, and what those deliver is added up in the
-target: connections by a weight of one. So gradients, tape and engines need nothing that neurons do not need.
+So it is where samples are spread over threads, as in training.
 
-Between whole populations, `dense` or `one_to_one`, synapses have their places in rows and columns, so these connections have
-the patterns of images, and the weight is a number of each of the neurons. Elsewhere only the library knows which synapses
-there are (`OfSynapses`); there the connection itself brings its weights, from `CONN.one`, neurons that stand at one.
+`CONN.synapses` has the states of the synapses, moves them as the synapses move, and keeps what they deliver. The
+source's spikes and states reach its synapses, the target's states the synapses onto it, and what those deliver is added
+up in the target: connections by a weight of one. So gradients, tape and engines need nothing that neurons do not need.
+
+Between whole populations, `dense` or `one_to_one`, synapses have their places in rows and columns, so these connections
+have the patterns of images, and the weight is a number of each of the neurons. Elsewhere only the library knows which
+synapses there are (`OfSynapses`); there the connection itself brings its weights, from `CONN.one`, neurons that stand
+at one.
 """
 
 from __future__ import annotations
@@ -92,7 +95,9 @@ def _stimulating(model: Model, plastic: Sequence[Connection]) -> Simulation | No
 
 
 def _telling(population: Population, values: Sequence[str]) -> Population:
-    """A population with states for synapses to read: numbers which each of its neurons has for itself, and others as they are at spikes."""
+    """A population with states for synapses to read:
+    numbers which each of its neurons has for itself, and others as they are at spikes.
+    """
     told = (v for v in sorted(values) if v.startswith(NUMBER))
     numbers: dict[str, Expression] = {v: ONE if v == IS_THERE else Symbol(v.removeprefix(NUMBER)) for v in told}
     flowed = tuple(v.removeprefix(FLOWED) for v in sorted(values) if v.startswith(FLOWED))
@@ -112,7 +117,9 @@ def _telling(population: Population, values: Sequence[str]) -> Population:
 
 
 class _Spread:
-    """The neurons that stand for a connection's synapses, and the connections between these and all that they read or reach."""
+    """The neurons that stand for a connection's synapses,
+    and the connections between these and all that they read or reach.
+    """
 
     def __init__(self, model: Model, c: Connection) -> None:
         self.model, self.c = model, c
@@ -355,7 +362,9 @@ class _Spread:
             self.connections.append(self._onto(c.gain[0], "gain", GAIN, self.to_rows, c.gain[1], delay, self.each))
 
     def _join_beginning(self) -> None:
-        """Neurons that stand at one from their first step on tell traces when it has come, and those that count, which step has."""
+        """Neurons that stand at one from their first step on tell traces when it has come,
+        and those that count, which step has.
+        """
         if self.moves.waiting:
             self._tell(self._each_step("begun", ONE), "begun", BEGUN)
         if self.drawn_late:

@@ -63,7 +63,9 @@ def place_synapses(model: Model) -> Model:
 
 
 def _is_told(connection: Connection, reduction: Reduction) -> bool:
-    """Whether a source can tell what its synapses read, each its own delay ago: its states themselves, or what rests until it spikes."""
+    """Whether a source can tell what its synapses read, each its own delay ago:
+    its states themselves, or what rests until it spikes.
+    """
     if connection.delay is None:
         return True
     values = (total.value for total in reduction.sums)
@@ -74,7 +76,9 @@ def _is_told(connection: Connection, reduction: Reduction) -> bool:
 
 
 def _follows_number(model: Model, connection: Connection) -> bool:
-    """Whether traces follow a number that each neuron of the source has for itself to every synapse by itself: learnt forwards in time."""
+    """Whether traces follow a number that each neuron of the source has for itself to every synapse by itself:
+    learnt forwards in time.
+    """
     training, synapse = model.training, connection.synapse
     assert synapse is not None
     if training is None or not training.rule.online or synapse.deliver is None:
@@ -85,7 +89,9 @@ def _follows_number(model: Model, connection: Connection) -> bool:
 
 
 def _is_met(model: Model, connection: Connection, reduction: Reduction) -> bool:
-    """Whether what a source's states make of its spikes can reach synapses with weights that move: with spikes' times it needs these as well."""
+    """Whether what a source's states make of its spikes can reach synapses with weights that move:
+    with spikes' times it needs these as well.
+    """
     return not (is_timed(model) and connection.plasticity is not None and reduction.gain != ONE)
 
 
@@ -97,7 +103,9 @@ def _follows(value: Expression) -> bool:
 def _with_synapses(
     population: Population, arriving: Sequence[Connection], found: Mapping[str, Reduction], traces: _Traces
 ) -> Population:
-    """A population with the states of its synapses, numbered in an order that does not depend on the order of connections."""
+    """A population with the states of its synapses,
+    numbered in an order that does not depend on the order of connections.
+    """
     alike: dict[object, list[Connection]] = {}
     for connection in arriving:
         alike.setdefault(_identity(connection), []).append(connection)
@@ -240,7 +248,9 @@ class _Traces:
         self.connections[connection.name] = result
 
     def _gained(self, connection: Connection, trace: Population) -> dict[str, Any]:
-        """How spikes are delivered times a gain: where samples are spread as a value of the source's like any other, which credit goes back by."""
+        """How spikes are delivered times a gain: where samples are spread as a value of the source's like any other,
+        which credit goes back by.
+        """
         if not self.model.spreads_samples or connection.plasticity is not None:
             return {"gain": (trace.name, GAIN)}
         least = 0 if connection.delay is None else connection.delay_steps  # the trace has jumped at the arrival
@@ -284,8 +294,8 @@ class _Traces:
         gain, source = reduction.gain != ONE, self.model.population(connection.source)
         several = most_spikes(source) != 1
         spread = self.model.spreads_samples
-        # the gain of several spikes of a step is their mean, since what is delivered counts them; with samples spread their
-        # sum is what is delivered
+        # the gain of several spikes of a step is their mean, since what is delivered counts them; with samples spread
+        # their sum is what is delivered
         share = add(Symbol(GAIN), reduction.gain) if several else reduction.gain
         jumps = [*([Assignment(GAIN, share)] if gain else []), *(a for a in synapse.on_pre if a.state in own)]
         spikes = apply("max", Symbol("pre!"), 1.0)

@@ -37,7 +37,8 @@ def most_spikes(source: Population) -> int:
 
 
 def amounts(jumps: Sequence[Assignment]) -> list[Expression] | None:
-    """What a spike adds to each jump's state where that depends on no state that jumps, so that spikes of a step add up; else None.
+    """What a spike adds to each jump's state where that depends on no state that jumps,
+    so that spikes of a step add up; else None.
 
     None as well where something is drawn: for each spike anew.
     """

@@ -1,13 +1,13 @@
 """Both parts of a spike apart, where delays are learnt: what its source's traces draw belongs to one spike.
 
-A delay of k + f steps delivers 1 - f of a spike after k steps and f of it after k + 1. Where a jump J takes x to J(x, d),
-d having been drawn at that spike, a part c of it moves x by c (J(x, d) - x). So synapses are told the spikes of step
-n - k, over the whole steps of their delay, and keep them for a step: then they are those of n - k - 1. What was drawn at
-these they draw again, by the number of the neuron and that of the step.
+A delay of k + f steps delivers 1 - f of a spike after k steps and f of it after k + 1. Where a jump J takes x to J(x,
+d), d having been drawn at that spike, a part c of it moves x by c (J(x, d) - x). So synapses are told the spikes of
+step n - k, over the whole steps of their delay, and keep them for a step: then they are those of n - k - 1. What was
+drawn at these they draw again, by the number of the neuron and that of the step.
 
-How much of a spike comes at once they are told by a clock of the source, 1 in every other step: over the whole steps that
-says a[n-k], and over the delay, as any value, (1 - f) a[n-k] + f a[n-k-1], which is 1 - f or f. So f has the derivative by
-the delay that all has which is sent over it.
+How much of a spike comes at once they are told by a clock of the source, 1 in every other step: over the whole steps
+that says a[n-k], and over the delay, as any value, (1 - f) a[n-k] + f a[n-k-1], which is 1 - f or f. So f has the
+derivative by the delay that all has which is sent over it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _BEFORE, _EARLIER = "pre.whole.before", "pre.whole.earlier"  # states: what came
 
 @dataclass(frozen=True, slots=True)
 class WholeDelays:
-    """How synapses count the spikes of which either part arrives, and what they keep for that: (state, what it is at a step's end)."""
+    """How synapses count the spikes of which either part arrives, and what they keep for that:
+    (state, what it is at a step's end).
+    """
 
     parts: Parts
     kept: tuple[tuple[str, Expression], ...]
