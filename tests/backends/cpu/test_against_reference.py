@@ -73,7 +73,7 @@ def test_training_forwards_in_time_equals_the_reference(name, monkeypatch):
     before = {key: np.array(value) for key, value in network.parameters.items()}
     inputs, labels, _ = cases(program, samples=9)
     with pytest.raises(
-        MemoryError, match=r"on 9 samples at once takes .* for eligibility traces, and 10 kB are free: "
+        MemoryError, match=r"on 9 samples at once takes .* for eligibility traces and gradients, and 10 kB are free: "
     ):
         network.fit(handed_over(program, inputs), np.array(labels), epochs=1, batch=9, verbose=False)
     assert all(np.array_equal(network.parameters[key], value) for key, value in before.items())

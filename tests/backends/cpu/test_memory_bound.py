@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from networks import program_of
@@ -93,6 +98,39 @@ def test_gradients_in_segments_are_those_of_the_reference_and_a_bound_that_is_to
         MemoryError, match=r"at least [1-9][\d.]* MB in 2 threads, and .*, or load it with fewer threads"
     ):
         network.gradients(*data(50_000, samples=9))
+
+
+PEAK = """
+import sys
+from pathlib import Path
+
+import test_memory_bound as here
+
+def status(what):
+    return next(int(line.split()[1]) / 1e3 for line in open("/proc/self/status") if line.startswith(what))
+
+network = here.sncc.load(sys.argv[1], threads=2)
+long, wide = here.data(3000, samples=1), here.data(1100, samples=9)
+network.gradients(*here.data(20, samples=9))
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+before = status("VmRSS")
+network.gradients(*long)
+network.gradients(*wide)
+print(status("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.skipif(sys.platform != "linux", reason="measured as Linux does it")
+def test_what_batches_of_other_shapes_left_is_within_the_bound_too():
+    """A long sample in one thread fills it; two shorter tiles side by side fill it again, and both may not be there at once."""
+    rule, loss, delay, learn = CASES["bptt, learnt delays, a loss at every step"]
+    text = TEXT.format(rule=rule, loss=loss, delay=delay, learn=learn)
+    project = sncc.build(text, backend="cpu", memory="26 MB", precision="float64")
+    done = subprocess.run([sys.executable, "-c", PEAK, project], capture_output=True, text=True, cwd=Path(__file__).parent,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
+    assert done.returncode == 0 and 8 < float(done.stdout) < 28, (done.stdout, done.stderr)  # MB; 32 with both
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ SNCC_NOINLINE void sum_ahead(Tile<Network>& tile, int k, int count, std::int64_t
     bool pays = false;
     for (int c = 0; c < connection_count; ++c) pays = pays || connections[c].pays(tile, count, first, last);
     if (pays) {
-        if (sums.size() < static_cast<std::size_t>(layout.size())) sums = AlignedBuffer<Real>(static_cast<std::size_t>(layout.size()));
+        if (sums.size() < static_cast<std::size_t>(layout.size())) sums.make(static_cast<std::size_t>(layout.size()));
         tile.joined.make(static_cast<std::size_t>(layout.rows));
         for (int c = 0; c < connection_count; ++c) {
             const Incoming<Network>& from = connections[c];

@@ -73,7 +73,9 @@ public:
         learns_ = learns;
         if constexpr (Network::online)
             if (learns) return online_.run(*this, mode, batch, learning_rate_factor);
-        if (learns) gradients_.make(chains), segments_ = segments_of<Network>(longest(batch, 0, batch.count), most_delay<Network>(numbers_.parameters.rows), std::min(chains, pool_.threads()), gradients_.bytes(chains)), refuse_too_long(std::min(chains, pool_.threads()));
+        if (learns) make_room(batch, chains);
+        // Chains that are no more than threads have a tile each: which thread takes one differs from batch to batch.
+        const auto place = [&](int chain, int worker) { return chains <= pool_.threads() ? chain : worker; };
         List<Result> results(static_cast<std::size_t>(batch.count));
         failed_.assign(static_cast<std::size_t>(batch.count), 0);
         if constexpr (Network::batch_penalties) {
@@ -81,14 +83,14 @@ public:
             if (learns)  // the adjoints of a sample need the rates of all
                 pool_.run(chains, [&](int chain, int worker) {
                     for (std::int64_t tile = chain; tile < tiles; tile += chains)
-                        run_tile(worker, batch, tile * Network::tile, nullptr, {nullptr, nullptr}, results);
+                        run_tile(place(chain, worker), batch, tile * Network::tile, nullptr, {nullptr, nullptr}, results);
                 });
             penalties_.average(batch.count);
         }
         pool_.run(chains, [&](int chain, int worker) {
             if (learns) gradients_.chains[chain].begin();
             for (std::int64_t tile = chain; tile < tiles; tile += chains)
-                run_tile(worker, batch, tile * Network::tile, learns ? &gradients_.chains[chain] : nullptr, outputs, results);
+                run_tile(place(chain, worker), batch, tile * Network::tile, learns ? &gradients_.chains[chain] : nullptr, outputs, results);
         });
         Result total{0, 0, 0, 0};
         for (const Result& r : results)
@@ -158,9 +160,9 @@ private:
         return steps;
     }
 
-    void run_tile(int worker, const Batch& batch, std::int64_t first, Chain* chain, const Outputs& outputs, List<Result>& results) {
-        Tile<Network>& tile = tiles_[static_cast<std::size_t>(worker)];
-        Checkpoints<Network>& checkpoints = checkpoints_[static_cast<std::size_t>(worker)];
+    void run_tile(int place, const Batch& batch, std::int64_t first, Chain* chain, const Outputs& outputs, List<Result>& results) {
+        Tile<Network>& tile = tiles_[static_cast<std::size_t>(place)];
+        Checkpoints<Network>& checkpoints = checkpoints_[static_cast<std::size_t>(place)];
         const int count = static_cast<int>(std::min<std::int64_t>(Network::tile, batch.count - first));
         tile.steps = longest(batch, first, count);
         const Segments segments = chain ? begin_segments(tile, checkpoints) : Segments();
@@ -249,15 +251,23 @@ private:
         if (stage == 0 && (n - 1) % segments.length == 0) checkpoints.keep((n - 1) / segments.length, s, sample.state);
         Network::template forward<false>(numbers_.arrays, numbers_.parameters, sample, stage, n, nullptr, s);
     }
-    // Throws Failure where what is kept of the longest sequence does not fit into the memory that is left, before any of it is taken.
-    SNCC_COLD void refuse_too_long(int threads) {
-        if (segments_.steps <= longest_) return;
-        const double needed = static_cast<double>(threads) * static_cast<double>(bytes_of<Network>(segments_)), left = available_memory();
-        if (needed > left)
-            throw Failure(Code::memory, "training on " + std::to_string(segments_.steps) + " steps takes " + readable_bytes(needed) + " in " + std::to_string(threads) +
-                                            (threads > 1 ? " threads, and " : " thread, and ") + readable_bytes(left) + " are free: " +
-                                            (threads > 1 ? "load the network with fewer threads, " : "") + "build it with a bound, `memory`, or take shorter samples");
-        longest_ = segments_.steps;
+    // Chooses segments. Throws Failure where a batch does not fit into the bound or the memory that is left, before any of it is taken.
+    SNCC_COLD void make_room(const Batch& batch, int chains) {
+        const int threads = std::min(chains, pool_.threads());
+        segments_ = segments_of<Network>(longest(batch, 0, batch.count), most_delay<Network>(numbers_.parameters.rows), threads, gradients_.bytes(chains));
+        refuse_too_long(segments_.steps, threads, static_cast<double>(threads * bytes_of<Network>(segments_)), static_cast<double>(kept_threads_ * bytes_of<Network>(kept_)));
+        Kept kept = kept_.with(kept_of<Network>(segments_));
+        kept_threads_ = std::max(kept_threads_, threads);
+        const std::int64_t gradients = gradients_.bytes(std::max(chains, static_cast<int>(gradients_.chains.size())));
+        if (Network::memory > 0 && kept_threads_ * bytes_of<Network>(kept) + gradients > Network::memory) {
+            const std::size_t all = tiles_.size();  // what batches of other shapes have left is in the way
+            tiles_ = List<Tile<Network>>(), checkpoints_ = List<Checkpoints<Network>>();
+            tiles_ = List<Tile<Network>>(all), checkpoints_ = List<Checkpoints<Network>>(all);
+            gradients_.drop(chains);
+            kept = kept_of<Network>(segments_), kept_threads_ = threads;
+        }
+        kept_ = kept;
+        gradients_.make(chains);
     }
     Segments begin_segments(Tile<Network>& tile, Checkpoints<Network>& checkpoints) {
         const Segments segments{tile.steps, std::min(tile.steps, segments_.length), segments_.delay};
@@ -376,7 +386,8 @@ private:
     List<Tile<Network>> tiles_;
     List<Checkpoints<Network>> checkpoints_;
     Segments segments_;         // of the longest sample of a batch
-    std::int64_t longest_ = 0;  // steps that there was memory for
+    Kept kept_;                 // by tiles, of batches until now
+    int kept_threads_ = 0;
     List<char> failed_;  // by sample of the batch: a number is none
     bool learns_ = false;       // in the batch that runs
 };

@@ -44,6 +44,10 @@ public:
     // Of a parameter, in its layout; null where none has been computed yet.
     const Real* of(int k) const { return of_[static_cast<std::size_t>(k)]; }
 
+    // Chains that a batch does not use are given back, but the first: the sums of the last batch stand in it.
+    void drop(int count) {
+        chains.resize(std::min(chains.size(), static_cast<std::size_t>(std::max(count, 1))));
+    }
     void make(int count) {
         while (static_cast<int>(chains.size()) < count)
             chains.push_back({AlignedBuffer<Real>(static_cast<std::size_t>(numbers_.gradient_size)),

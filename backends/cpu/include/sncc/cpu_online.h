@@ -179,15 +179,15 @@ public:
     template <typename Engine>
     Result run(Engine& engine, Mode mode, const Batch& batch, double learning_rate_factor) {
         constexpr bool every_step = Network::loss_every_step;
-        refuse_too_many(engine.numbers_.parameters.trace_size, batch.count);
         const std::int64_t tiles = (batch.count + Network::tile - 1) / Network::tile;
+        const int chains = static_cast<int>(std::min<std::int64_t>(Network::chains, tiles));
+        refuse_too_many(engine.numbers_.parameters.trace_size, batch.count, engine.gradients_.bytes(chains));
         while (static_cast<std::int64_t>(tiles_.size()) < tiles) tiles_.push_back(std::make_unique<Tile<Network>>());
         std::int64_t longest = 1;
         for (std::int64_t k = 0; k < batch.count; ++k) {
             prepare(engine, batch, k);
             longest = std::max<std::int64_t>(longest, sample(k).steps);
         }
-        const int chains = static_cast<int>(std::min<std::int64_t>(Network::chains, tiles));
         engine.gradients_.make(chains);
         engine.gradients_.clear(chains);
         const bool steps = mode == Mode::train && every_step;
@@ -237,11 +237,11 @@ private:
     Sample<Network>& sample(std::int64_t k) { return tiles_[static_cast<std::size_t>(k / Network::tile)]->samples[k % Network::tile]; }
 
     // Before anything of a batch is begun: all its samples keep their traces side by side.
-    SNCC_COLD void refuse_too_many(std::int64_t numbers, std::int64_t samples) {
-        const double needed = static_cast<double>(samples) * static_cast<double>(numbers) * sizeof(Real), kept = most_;
+    SNCC_COLD void refuse_too_many(std::int64_t numbers, std::int64_t samples, std::int64_t gradients) {
+        const double needed = static_cast<double>(samples) * static_cast<double>(numbers) * sizeof(Real) + static_cast<double>(gradients), kept = most_;
         if (needed <= kept) return;
         const double left = available_memory();
-        const std::string takes = "training forwards on " + std::to_string(samples) + (samples > 1 ? " samples" : " sample") + " at once takes " + readable_bytes(needed) + " for eligibility traces, and ";
+        const std::string takes = "training forwards on " + std::to_string(samples) + (samples > 1 ? " samples" : " sample") + " at once takes " + readable_bytes(needed, true) + " for eligibility traces and gradients, and ";
         if (Network::memory > 0 && needed > static_cast<double>(Network::memory))
             throw Failure(Code::memory, takes + "the network was built with `memory` = " + readable_bytes(static_cast<double>(Network::memory)) + ": take a smaller `batch`, or build it with more");
         if (needed - kept > left)

@@ -27,15 +27,27 @@ struct Segments {
     std::int64_t end(std::int64_t segment) const { return std::min(steps, (segment + 1) * length); }
 };
 
-// Bytes that a tile of sequences in such segments takes.
+// What a tile keeps of sequences in such segments, counted per sample: rows of the tape and of series, steps ahead, states.
+struct Kept {
+    std::int64_t rows = 0, series = 0, ahead = 0, states = 0;
+
+    // The room in which one and then the other are kept.
+    Kept with(const Kept& o) const { return {std::max(rows, o.rows), std::max(series, o.series), std::max(ahead, o.ahead), std::max(states, o.states)}; }
+};
+template <typename Network>
+Kept kept_of(const Segments& segments) {
+    const bool cut = segments.count() > 1;
+    return {segments.length + (cut ? segments.delay : 0), segments.steps + Network::most_delay + 1, std::min(segments.steps, steps_ahead), cut ? segments.count() : 0};
+}
+// Bytes that a tile takes for them.
+template <typename Network>
+std::int64_t bytes_of(const Kept& kept) {
+    const std::int64_t reals = kept.rows * (Network::tape_columns + Tile<Network>::error_width) + kept.series * Network::series_width + kept.ahead * Network::arrival_columns;
+    return Tile<Network>::size * (reals * static_cast<std::int64_t>(sizeof(typename Network::Real)) + kept.states * static_cast<std::int64_t>(sizeof(typename Network::State)));
+}
 template <typename Network>
 std::int64_t bytes_of(const Segments& segments) {
-    const std::int64_t rows = segments.length + (segments.count() > 1 ? segments.delay : 0);
-    const std::int64_t row = (Network::tape_columns + Tile<Network>::error_width) * static_cast<std::int64_t>(sizeof(typename Network::Real));
-    const std::int64_t series = (segments.steps + Network::most_delay + 1) * Network::series_width * static_cast<std::int64_t>(sizeof(typename Network::Real));
-    const std::int64_t ahead = std::min(segments.steps, steps_ahead) * Network::arrival_columns * static_cast<std::int64_t>(sizeof(typename Network::Real));
-    const std::int64_t states = segments.count() > 1 ? segments.count() * static_cast<std::int64_t>(sizeof(typename Network::State)) : 0;
-    return Tile<Network>::size * (rows * row + series + ahead + states);
+    return bytes_of<Network>(kept_of<Network>(segments));
 }
 
 [[noreturn]] SNCC_COLD inline void refuse_memory(std::int64_t steps, int threads, std::int64_t needed, std::int64_t memory) {
@@ -43,6 +55,15 @@ std::int64_t bytes_of(const Segments& segments) {
                                     std::to_string(threads) + (threads > 1 ? " threads" : " thread") + ", and the network was built with `memory` = " +
                                     readable_bytes(static_cast<double>(memory)) + ": build it with more, or " +
                                     (threads > 1 ? "load it with fewer threads" : "take shorter samples"));
+}
+
+// Throws Failure where `needed` bytes, some of which are kept from batches before, do not fit into the memory that is left.
+SNCC_COLD inline void refuse_too_long(std::int64_t steps, int threads, double needed, double kept) {
+    const double left = needed > kept ? available_memory() : needed;
+    if (needed - kept > left)
+        throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes " + readable_bytes(needed) + " in " + std::to_string(threads) +
+                                        (threads > 1 ? " threads, and " : " thread, and ") + readable_bytes(left) + " are free: " +
+                                        (threads > 1 ? "load the network with fewer threads, " : "") + "build it with a bound, `memory`, or take shorter samples");
 }
 
 // The longest segments with which `threads` tiles and the chains' gradients stay within the bound.
@@ -71,7 +92,7 @@ class Checkpoints {
 public:
     void begin(const Segments& segments) {
         const std::size_t states = segments.count() > 1 ? static_cast<std::size_t>(segments.count() * Tile<Network>::size) : 0;
-        if (states_.size() < states) states_ = AlignedBuffer<State>(states);
+        if (states_.size() < states) states_.make(states);
     }
     void keep(std::int64_t segment, int s, const State& state) { at(segment, s) = state; }
     const State& of(std::int64_t segment, int s) { return at(segment, s); }

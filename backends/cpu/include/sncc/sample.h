@@ -284,9 +284,9 @@ struct Tile {
     void allocate(std::int64_t rows) {
         room = rows;
         const std::size_t reals = static_cast<std::size_t>(Network::tape_columns * rows * size);
-        if (tape.size() < reals) tape = AlignedBuffer<Real>(reals);
+        if (tape.size() < reals) tape.make(reals);
         const std::size_t most = static_cast<std::size_t>(rows * size * error_width);
-        if (errors.size() < most) errors = AlignedBuffer<Real>(most);
+        if (errors.size() < most) errors.make(most);
     }
 };
 

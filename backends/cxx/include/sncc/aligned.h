@@ -39,6 +39,11 @@ public:
     AlignedBuffer(const AlignedBuffer&) = delete;
     AlignedBuffer& operator=(const AlignedBuffer&) = delete;
 
+    // So many zeros. What was there is given back first: both are never there at once.
+    void make(std::size_t size) {
+        *this = AlignedBuffer();
+        *this = AlignedBuffer(size);
+    }
     void zero() {
         if (size_ != 0) std::memset(static_cast<void*>(values_), 0, size_ * sizeof(Value));
     }
