@@ -1,4 +1,6 @@
-"""A network with dropout on every kind of connection, and what it computes without: weights of the rows that are left."""
+"""A network with dropout on every kind of connection, and what it computes without:
+weights of the rows that are left.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ Numbers = dict[str, np.ndarray]
 
 
 class Refused(PassedOver):
-    """The compiler cannot do it yet, and has said so as it has to; or there is nothing to compare: states that explode."""
+    """The compiler cannot do it yet, and has said so as it has to; or there is nothing to compare:
+    states that explode.
+    """
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""A network with weights of 16 bits of every kind, and what it computes: the reference's numbers with rounded weights."""
+"""A network with weights of 16 bits of every kind, and what it computes:
+the reference's numbers with rounded weights.
+"""
 
 from __future__ import annotations
 

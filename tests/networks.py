@@ -86,7 +86,9 @@ def program_of(
 
 
 def parameters(program, rng: np.random.Generator, weight: float = 1.0) -> dict[str, np.ndarray]:
-    """Values for everything stored, in the consistent system: positive-leaning weights, other numbers as in the source."""
+    """Values for everything stored, in the consistent system:
+    positive-leaning weights, other numbers as in the source.
+    """
     values: dict[str, np.ndarray] = {}
     for p in program.parameters:
         if p.key.endswith(".weight") and p.storage != "compiled":

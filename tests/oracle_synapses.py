@@ -238,7 +238,9 @@ class SynapseSimulation(Simulation):
         return self._after_flow
 
     def _seen(self, s, x, now):
-        """What a connection's synapses see within a flow: their states, and their target `now` where they read it then."""
+        """What a connection's synapses see within a flow:
+        their states, and their target `now` where they read it then.
+        """
         seen = self._before[s.c.name] | {k: x[s.c.name, k] for k in s.with_target}
         if s.reduction is not None or s.shunts:
             seen = seen | {f"post.{k}": s.of_target(v if s.of is None else constant(v)) for k, v in now.items()}

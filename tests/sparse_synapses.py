@@ -1,4 +1,6 @@
-"""Networks whose synapses keep states one by one and lie in any pattern; shared by the tests of gradients and engines."""
+"""Networks whose synapses keep states one by one and lie in any pattern;
+shared by the tests of gradients and engines.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ LOSSES = (
 
 @st.composite
 def timed_neurons(draw: st.DrawFn) -> str:
-    """A neuron `Timed` whose current crosses its threshold smoothly, with a third state or none, and any kind of jump."""
+    """A neuron `Timed` whose current crosses its threshold smoothly, with a third state or none,
+    and any kind of jump.
+    """
     number = lambda low, high: round(draw(st.floats(low, high)), 2)  # noqa: E731
     third = draw(st.booleans())
     lines = ["neuron Timed:", f"    param tau_m = {number(8, 25)} ms", f"    param tau_syn = {number(3, 8)} ms"]
@@ -57,7 +59,9 @@ def timed_networks(draw: st.DrawFn) -> tuple[str, int]:
 
 @st.composite
 def timed_synapses(draw: st.DrawFn) -> str:
-    """The body of a synapse with one or two states, which its target, its source or each synapse has, as they turn out."""
+    """The body of a synapse with one or two states, which its target,
+    its source or each synapse has, as they turn out.
+    """
     number = lambda low, high: round(draw(st.floats(low, high)), 2)  # noqa: E731
     each = "each({})" if draw(st.booleans()) else "{}"
     lines = [f"param tau = {each.format(f'{number(3, 8)} ms')}", f"param use = {number(0.2, 0.8)}", "state s = 0"]

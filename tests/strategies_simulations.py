@@ -1,4 +1,6 @@
-"""Random networks to simulate: sources, parts, patterns, delays, synapses and plasticity of every kind, in any mixture."""
+"""Random networks to simulate: sources, parts, patterns, delays,
+synapses and plasticity of every kind, in any mixture.
+"""
 
 from __future__ import annotations
 

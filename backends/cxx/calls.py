@@ -38,7 +38,7 @@ def synapse_call(
 ) -> tuple[list[str], list[str]]:  # fmt: skip
     """What stands before the loop over synapses that an update is for, and the body of the loop, with j the target.
 
-    `passed`: an argument's lines before the loop, and what is passed in it; `accumulator`: where one of the target's lies.
+    `passed`: an argument's lines before the loop, and what goes in it. `accumulator`: where one of the target's is.
     """
     before: list[str] = []
     values: list[str] = []

@@ -23,8 +23,8 @@ _LARGEST = 2.0**62  # µs: what 64 bits hold, with room for rounding
 class Layout:
     """Where a data set's two parts lie below its folder, where they come from, and what its files must be like.
 
-    `check_part` is called with a part before anything is read, `check_sample` with a sample's file and its number there.
-    Both raise ValueError, naming the file.
+    `check_part` is called with a part before anything is read, `check_sample` with a sample's file and its number
+    there. Both raise ValueError, naming the file.
     """
 
     name: str  # of tonic's class and of the folder

@@ -109,7 +109,10 @@ class Samples:
     """Every n-th sample of a data set of tonic, so that a few of them hold all classes; in the order of their files."""
 
     def __init__(self, dataset: Any, thinning: Thinning, part: Path, check: Callable[[Path, int], None]) -> None:
-        """At most `thinning.limit` samples; 0: all. Each checked as the layout says, then read and transformed by tonic."""
+        """At most `thinning.limit` samples; 0: all.
+
+        Each checked as the layout says, then read and transformed by tonic.
+        """
         count = len(dataset)
         number = min(thinning.limit, count) if thinning.limit > 0 else count
         files = getattr(dataset, "data", None)

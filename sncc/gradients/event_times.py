@@ -27,7 +27,9 @@ def arrival_time(name: str) -> str:
 
 
 def delivery_time(variable: str) -> str:
-    """Symbol of a delivered value times the shift of the time at which it arrives, where it is delivered as an impulse."""
+    """Symbol of a delivered value times the shift of the time at which it arrives,
+    where it is delivered as an impulse.
+    """
     return f"{variable}.time"
 
 

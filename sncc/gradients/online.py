@@ -289,7 +289,9 @@ def _of_sources(
     program: Program, group: str, having: str, onto: tuple[Connection, ...], jacobians: Mapping[str, Jacobian],
     paths: Sequence[Path], penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
 ) -> tuple[Program, list[TraceOperation], str]:  # fmt: skip
-    """The same of what is learnt in states of synapses that a source has: the traces are those of the target's neurons."""
+    """The same of what is learnt in states of synapses that a source has:
+    the traces are those of the target's neurons.
+    """
     numbers = _moving_numbers(program, having, jacobians)
     program, places, fronts = with_sums(program, group, onto, having, numbers)
     updates = [

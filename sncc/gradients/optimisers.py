@@ -20,7 +20,9 @@ W, G, K, RATE = Symbol("w"), Symbol("g"), Symbol("k"), Symbol("rate")
 
 @dataclass(frozen=True, slots=True)
 class OptimiserFormula:
-    """Settings with their defaults, states (zero at first), scalars once a step, the body per element, what is carried."""
+    """Settings with their defaults, states (zero at first), scalars once a step,
+    the body per element, what is carried.
+    """
 
     settings: Mapping[str, float]
     states: tuple[str, ...]

@@ -368,7 +368,9 @@ def _used(body: Iterable[Statement]) -> set[str]:
 
 
 def _recomputation(update: Update, needed: set[str], known: frozenset[str]) -> tuple[tuple[Statement, ...], set[str]]:
-    """Forward statements that give the needed values again, and the values they start from (spikes are never redone)."""
+    """Forward statements that give the needed values again,
+    and the values they start from (spikes are never redone).
+    """
     wanted = set(needed)
     statements: list[Statement] = []
     for statement in reversed(update.body):

@@ -22,7 +22,9 @@ from sncc.program.operations import Readout
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Credit across a connection, from the adjoint `label` of its target; by the weights or by the matrix `feedback`."""
+    """Credit across a connection, from the adjoint `label` of its target;
+    by the weights or by the matrix `feedback`.
+    """
 
     connection: str
     label: str
@@ -31,7 +33,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A learning signal without a connection: the matrix `feedback` times an adjoint of the group that the loss reads."""
+    """A learning signal without a connection: the matrix `feedback` times an adjoint of what the loss reads."""
 
     group: str
     label: str
@@ -180,7 +182,9 @@ class _Eprop:
         )
 
     def _through_synapses(self, group: str, label: str) -> tuple[Edge, ...]:
-        """The credit of a population's states that its own synapses read: no other neuron is on that way, and no spike."""
+        """The credit of a population's states that its own synapses read:
+        no other neuron is on that way, and no spike.
+        """
         own = (c for c in _between(self.program) if c.of_target and c.values is not None)
         return tuple(Edge(c.name, label) for c in own if c.source_group == group)
 

@@ -68,7 +68,9 @@ def with_numbers(program: Program, group: str, key: str) -> tuple[Program, str]:
 
 
 def at_other_weights(program: Program, update: Update) -> tuple[Update, Mapping[str, str]]:
-    """An update with what follows from the weight once more, from the number beside it; the name of each local there."""
+    """An update with what follows from the weight once more, from the number beside it;
+    the name of each local there.
+    """
     _, names = _derived(program, update.group)
     more, names = _once_more(update.body, names, {WEIGHT_NOW: _beside(WEIGHT_NOW)})
     return replace(update, body=(*update.body, *more)), names

@@ -43,7 +43,9 @@ from sncc.model.nodes import (
 
 
 def deliver_over_steps(model: Model) -> Model:
-    """The model in which synapses that move by themselves say what they deliver into which input, and sources likewise."""
+    """The model in which synapses that move by themselves say what they deliver into which input,
+    and sources likewise.
+    """
     populations = {p.name: p for p in model.populations}
     connections: list[Connection] = list(model.connections)
     for name in [p.name for p in model.populations if p.dynamics is not None]:

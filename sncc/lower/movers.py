@@ -17,7 +17,7 @@ _TARGET = "target."  # before the target's states where they flow beside others;
 _ARRIVING = Symbol("target.input!")
 
 Response = Mapping[str, Expression]
-"""Derivatives of states that an input reaches, of `target.STATE`, `_ARRIVING` and the target's numbers as `post.NAME`."""
+"""Derivatives of states that an input reaches, of `target.STATE`, `_ARRIVING` and the target's numbers, `post.NAME`."""
 
 MEAN: Response = {"mean": div(_ARRIVING, Symbol("step"))}
 

@@ -152,7 +152,9 @@ def _whose(model: Model, c: Connection, plasticity: Plasticity) -> tuple[tuple[s
 
 
 def reads_target_on_pre(model: Model, connection: Connection) -> bool:
-    """Whether a spike of the source moves synapses by states of their target, as these are between flow and arrivals."""
+    """Whether a spike of the source moves synapses by states of their target,
+    as these are between flow and arrivals.
+    """
     blocks = [b for b in (connection.synapse, connection.plasticity) if b is not None]
     names = {name for block in blocks for jump in block.on_pre for name in symbols(jump.value)}
     return any(name.startswith("post.") and is_state(model, connection, name) for name in names)
@@ -183,7 +185,9 @@ def _traces(plasticity: Plasticity) -> set[str]:
 
 
 def _of_synapses(jumps: Sequence[Assignment], plasticity: Plasticity) -> Block:
-    """The jumps of what is each synapse's own; they see a trace as earlier lines have left it, which is not moved here."""
+    """The jumps of what is each synapse's own; they see a trace as earlier lines have left it,
+    which is not moved here.
+    """
     traces, now = _traces(plasticity), dict[str, Expression]()
     bounds = {name: (low, high) for name, low, high in plasticity.bounds}
     result: list[Assignment] = []

@@ -383,7 +383,9 @@ class _Spread:
         self.connections.append(replace(told, whole_delays=whole))
 
     def _join_weights(self) -> None:
-        """What dropout leaves, and weights that only the library knows the synapses of: from neurons that stand at one."""
+        """What dropout leaves, and weights that only the library knows the synapses of:
+        from neurons that stand at one.
+        """
         c = self.c
         if not c.dropout and self.placed:
             return

@@ -130,7 +130,7 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Spikes over a learnt delay come in two parts, each of which moves states by its share of what all these spikes do.
+    """Spikes over a learnt delay come in two parts, each of which moves states by its share of what all of them do.
 
     Each part does it with what has been drawn at its own spikes.
     """

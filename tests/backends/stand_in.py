@@ -71,7 +71,9 @@ def made(target: Path, *words: object) -> Path:
 
 
 def compiled(source: Path, flags: Sequence[object]) -> Path:
-    """The object file of a C++ file, found again by what the preprocessor makes of it: projects share what is the same."""
+    """The object file of a C++ file, found again by what the preprocessor makes of it:
+    projects share what is the same.
+    """
     text = command("g++", *flags, "-E", "-P", source)
     folder = kept([flag for flag in flags if flag != "-I" and not isinstance(flag, Path)], text)
     return made(folder / f"{source.stem}.o", "g++", *flags, "-c", source, "-o")

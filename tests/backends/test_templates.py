@@ -1,4 +1,6 @@
-"""Templates hold layout: loops and what is there or not, nothing that is computed, and none longer than a few screens."""
+"""Templates hold layout: loops and what is there or not, nothing that is computed,
+and none longer than a few screens.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""A network beside NEST's numbers for it, the quantities that are compared, and that the benchmarks of simulation run."""
+"""A network beside NEST's numbers for it, the quantities that are compared,
+and that the benchmarks of simulation run.
+"""
 
 import argparse
 import json

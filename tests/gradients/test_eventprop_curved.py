@@ -1,4 +1,4 @@
-"""eventprop through a flow that is not linear: a quadratic neuron against an adaptive integrator with event location."""
+"""eventprop through a flow that is not linear: a quadratic neuron beside an adaptive integrator that finds events."""
 
 from __future__ import annotations
 

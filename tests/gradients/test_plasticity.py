@@ -1,4 +1,4 @@
-"""Gradients through weights that a plasticity moves within a sample equal automatic differentiation of every synapse."""
+"""Gradients through weights that plasticity moves within a sample equal automatic differentiation by synapse."""
 
 from __future__ import annotations
 

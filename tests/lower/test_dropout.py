@@ -1,4 +1,4 @@
-"""Dropout: a sample with it computes what the network computes whose weights of the neurons that are left are larger."""
+"""Dropout: a sample with it computes what a network computes whose weights of the neurons left are larger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Warnings of thresholds: what can never fire, what a spike leaves above its threshold, and nothing that is uncertain."""
+"""Warnings of thresholds: what can never fire, what a spike leaves above its threshold,
+and nothing that is uncertain.
+"""
 
 from __future__ import annotations
 

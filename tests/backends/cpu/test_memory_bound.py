@@ -124,7 +124,9 @@ print(status("VmHWM") - before)
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.skipif(sys.platform != "linux", reason="measured as Linux does it")
 def test_what_batches_of_other_shapes_left_is_within_the_bound_too():
-    """A long sample in one thread fills it; two shorter tiles side by side fill it again, and both may not be there at once."""
+    """A long sample in one thread fills it; two shorter tiles side by side fill it again,
+    and both may not be there at once.
+    """
     rule, loss, delay, learn = CASES["bptt, learnt delays, a loss at every step"]
     text = TEXT.format(rule=rule, loss=loss, delay=delay, learn=learn)
     project = sncc.build(text, backend="cpu", memory="26 MB", precision="float64")

@@ -1,4 +1,6 @@
-"""The neuron-parallel engine gives the reference's spikes, states and weights, in float64, for any number of workers."""
+"""The neuron-parallel engine gives the reference's spikes, states and weights, in float64,
+for any number of workers.
+"""
 
 from __future__ import annotations
 

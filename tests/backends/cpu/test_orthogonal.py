@@ -1,4 +1,6 @@
-"""Orthogonal first weights: orthonormal in the drawn library, equal to the reference's, other ones with another seed."""
+"""Orthogonal first weights: orthonormal in the drawn library, equal to the reference's,
+other ones with another seed.
+"""
 
 from __future__ import annotations
 

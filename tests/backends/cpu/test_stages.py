@@ -1,4 +1,4 @@
-"""Layers that go many steps ahead of the next: sums over all those spikes at once have the bits of sums step by step."""
+"""Layers that go many steps ahead of the next: sums over all those spikes at once have the bits of single steps."""
 
 from __future__ import annotations
 

@@ -101,7 +101,9 @@ def test_neither_the_order_of_threads_nor_the_form_of_the_launch_changes_anythin
 # ------------------------------------------------------------------------------------------------ from outside
 @pytest.fixture
 def driven(halves):
-    """Both halves of a network with events (several of a neuron in a step among them), values and synapses handed over."""
+    """Both halves of a network with events (several of a neuron in a step among them),
+    values and synapses handed over.
+    """
     rng = np.random.default_rng(1)
     pairs = np.unravel_index(rng.choice(70 * 33, 200, replace=False), (70, 33))
     program, cpu, cuda = halves(DRIVEN, connections={"out_next": pairs})

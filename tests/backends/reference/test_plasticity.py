@@ -162,7 +162,9 @@ def test_a_modulated_eligibility_per_synapse():
 
 
 def test_jumps_at_arrival_read_the_target_after_its_flow():
-    """A voltage rule: a spike that arrives moves its weight by where the voltage stands, before any arrival moves it."""
+    """A voltage rule: a spike that arrives moves its weight by where the voltage stands,
+    before any arrival moves it.
+    """
     rule = plasticity({"rate": 0.1, "level": 0.3}, {}, {}, {}, {}, "weight += rate * (post.v - level)", "", ("0", "1"))
     text = network(
         "    population x: input[6]\n    population y: LIF[3]", "    connect x -> y: dense, weight = 0.3, delay = 1 ms"
