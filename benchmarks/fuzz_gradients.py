@@ -14,7 +14,8 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from strategies_patterns import networks_of_patterns  # noqa: E402
 from strategies_rules import networks_with_rules  # noqa: E402
 from strategies_synapses import networks_with_synapses  # noqa: E402
 
-DIFFERS = "DIFFER"
+DIFFERS, LEFT_OUT = "DIFFER", "left out"
 CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., None]]] = {
     "eprop": (networks("eprop"), check_rule),
     "bptt": (networks("bptt"), check_rule),
@@ -68,15 +69,26 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., None]]] = {
 }
 
 
-def going_on(check: Callable[..., None]) -> Callable[..., None]:
-    """A check that prints what differs, so that the networks behind it are tried as well."""
+def going_on(check: Callable[..., None], chosen: Container[int] | None, tell: bool) -> Callable[..., None]:
+    """A check that prints what differs, so that the networks behind it are tried as well.
+
+    chosen: the networks that are checked, by their number. tell: print those that are passed over as well.
+    """
+    numbers = count()
 
     def check_next(network: Any) -> None:
+        number = next(numbers)
+        if chosen and number not in chosen:
+            raise PassedOver(LEFT_OUT)
         try:
             check(network)
         except AssertionError as difference:
-            print(difference, flush=True)
+            print(f"network {number}: {difference}", flush=True)
             raise PassedOver(DIFFERS) from None
+        except PassedOver as reason:
+            if tell:
+                print(f"network {number}: {reason}: {reason.details}", flush=True)
+            raise
 
     return check_next
 
@@ -89,13 +101,15 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", choices=CAMPAIGNS, help="one of the campaigns; may be given several times"
     )
+    parser.add_argument("--at", type=int, action="append", help="check the network of that number alone, from 0")
+    parser.add_argument("--tell", action="store_true", help="print the networks that are passed over, with details")
     options = parser.parse_args()
     total, differ = 0, 0
     for rule in options.only or CAMPAIGNS:
         start, passed = time.perf_counter(), Counter[str]()
         strategy, check = CAMPAIGNS[rule]
         each = max(1, options.networks // len(options.only or CAMPAIGNS))
-        checked = count_checked(strategy, going_on(check), each, options.seed, passed)
+        checked = count_checked(strategy, going_on(check, options.at, options.tell), each, options.seed, passed)
         total, differ = total + checked, differ + passed[DIFFERS]
         print(f"{rule:24}{checked:6} networks agree   {time.perf_counter() - start:6.0f} s", flush=True)
         for reason, times in passed.most_common():

@@ -56,7 +56,13 @@ class Case:
         simulate=EventDriven,
         by: float = 1e-5,
         least: float = 0.1,
-    ) -> None:  # least: the step in ms, and so the smallest delay, of what is simulated by events
+        quiet: float = 0.0,
+    ) -> None:
+        """least: the step in ms, and so the smallest delay, of what is simulated by events.
+
+        quiet: the time in ms before its end in which a sample should have no spike: it ends earlier if one has just
+        come, which may come behind the end on a grid.
+        """
         self.text = text
         rng = np.random.default_rng(seed)
         slots = rng.choice(np.arange(1, round(0.7 * DURATION / 0.1)), 4 * CHANNELS, replace=False) * 0.1
@@ -79,12 +85,15 @@ class Case:
                 first = drawn[p.key]
                 self.values[p.key] = first + rng.normal(0, 0.02, np.shape(first))
         self.inputs = {"x": self.events}
-        self.run = simulate(model, self.values, self.inputs, DURATION)
+        self._simulate = partial(simulate, model)
+        self.run, self.duration = self._simulate(self.values, self.inputs, DURATION), DURATION
+        if quiet and (end := _quiet_end(self.run.spikes, quiet)) < DURATION:
+            self.run, self.duration = self._simulate(self.values, self.inputs, end), end
         self.loss = self.run.loss(self.label)
         self.learnt = [p.key for p in program.parameters if p.learnt]
         self._gradient = partial(
-            gradient, model, self.values, inputs=[self.inputs], labels=[self.label], duration=DURATION, entries=entries,
-            by=by, simulate=simulate,
+            gradient, model, self.values, inputs=[self.inputs], labels=[self.label], duration=self.duration,
+            entries=entries, by=by, simulate=simulate,
         )  # fmt: skip
 
     @cached_property
@@ -108,8 +117,15 @@ class Case:
         ]
         return min((gap for gap in gaps if gap > 1e-9), default=np.inf)
 
+    def is_steady(self, by: float) -> bool:
+        """Whether there are as many spikes where all weights are that much, as a share, smaller or larger."""
+        weights = {key: x for key, x in self.values.items() if key.endswith(".weight")}
+        moved = [self.values | {key: x * (1 + sign * by) for key, x in weights.items()} for sign in (-1, 1)]
+        runs = [self._simulate(values, self.inputs, self.duration) for values in moved]
+        return all(run.counts(name) == self.run.counts(name) for run in runs for name in run.spikes)
+
     def dense(self, step: float) -> np.ndarray:
-        x = np.zeros((round(DURATION / step), CHANNELS))
+        x = np.zeros((round(self.duration / step), CHANNELS))
         for time, channel in self.events:
             x[round(time / step) - 1, channel] += 1
         return x
@@ -131,7 +147,17 @@ class Case:
         program = program_of(self.text.replace("step = 0.1 ms", f"step = {step} ms"))
         run = Reference(program, self.values).run([{"x": self.dense(step)}], [self.label])
         spikes = {name: z.sum(0).tolist() for name, z in run.spikes[0].items()}
-        if spikes != {name: self.run.counts(name) for name in spikes}:
-            raise OtherSpikes(f"not the same spikes at {step} ms: no gradients to compare")
+        expected = {name: self.run.counts(name) for name in spikes}
+        if spikes != expected:
+            raise OtherSpikes(f"not the same spikes at {step} ms, {spikes} for {expected}: no gradients to compare")
         assert abs(run.loss - self.loss) < 3 * step * max(1.0, self.loss), f"another loss: {run.loss}, not {self.loss}"
         return self.errors(run.gradients)
+
+
+def _quiet_end(spikes: dict[str, list[list[float]]], quiet: float) -> float:
+    """The latest end of a sample, in its last sixth, behind so long a time without spikes,
+    or behind the longest that there is.
+    """
+    times = [time for neurons in spikes.values() for neuron in neurons for time in neuron]
+    ends = [round(DURATION - 0.1 * k, 1) for k in range(round(DURATION / 0.6))]
+    return max(ends, key=lambda end: (min([quiet, *(end - time for time in times if time <= end)]), end))

@@ -12,7 +12,11 @@ from hypothesis.strategies import SearchStrategy
 
 
 class PassedOver(Exception):
-    """Why an example tells nothing."""
+    """Why an example tells nothing: a reason, which is counted, and of this example the details."""
+
+    def __init__(self, reason: str, details: str = "") -> None:
+        super().__init__(reason)
+        self.details = details
 
 
 def count_checked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from event_case import Case, OtherSpikes, network
 from fuzzing import count_checked
 from fuzzing_events import check_event_times
 from fuzzing_gradients import (
@@ -46,3 +47,14 @@ def test_gradients_through_random_synapses_equal_those_of_synapses_one_by_one(ru
 @pytest.mark.slow
 def test_gradients_of_spike_times_go_to_those_of_an_event_driven_simulation():
     assert count_checked(timed_networks(), lambda case: check_event_times(*case), 5) >= 2
+
+
+def test_a_sample_ends_before_a_spike_that_would_come_behind_its_end_on_a_grid():
+    text = network(loss="cross_entropy(mean(output.v))")
+    late = Case(text, 32, 1.3)
+    assert not late.is_steady(3e-3)  # a spike at 17.98 ms of 18
+    with pytest.raises(OtherSpikes):
+        late.errors_at(0.1)
+    case = Case(text, 32, 1.3, entries=1, quiet=0.5)
+    assert case.duration == 17.9 and case.is_steady(3e-3)
+    assert max(case.errors_at(0.1).values()) < 0.25
