@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,20 +20,24 @@ MOST_SPIKES = 200_000  # of a raster; more are thinned out
 RATE_BINS = 200
 
 
-def check_available() -> None:
-    """Raises ImportError without matplotlib."""
+def check_available(path: str | PathLike[str] | None = None) -> None:
+    """Raises ImportError without matplotlib, ValueError for a path whose ending says no type that it writes."""
     try:
-        import matplotlib.figure  # noqa: F401
+        from matplotlib.backend_bases import FigureCanvasBase
     except ImportError:
         raise ImportError("plots need matplotlib: pip install matplotlib") from None
+    types = FigureCanvasBase.get_supported_filetypes()
+    ending = Path(path).suffix.lower() if path is not None else ""
+    if ending and ending[1:] not in types:
+        raise ValueError(f"{path}: figures are not written as `{ending}` but as {', '.join(sorted(types))}")
 
 
 def plot(run: Run, path: str | PathLike[str] | None = None) -> Figure:
     """Raster and rate of every population that spiked, and the traces, all of the first sample; written to `path`.
 
-    Raises ImportError without matplotlib.
+    Raises ImportError without matplotlib, ValueError for a file of a type that it does not write.
     """
-    check_available()
+    check_available(path)
     from matplotlib.figure import Figure
 
     populations = [name for name, spikes in run.spikes.items() if len(spikes)]

@@ -164,6 +164,35 @@ def test_where_nothing_can_be_written_is_told_before_the_work(folder, words):
 
 
 @pytest.mark.parametrize(
+    "words, said",
+    [
+        (("graph", "--out", "bad.snn"), "`--out bad.snn` would write over what is read"),
+        (("simulate", "--out", "bad.snn"), "`--out bad.snn` would write over what is read"),
+        (("simulate", "--plot", "bad.snn"), "`--plot bad.snn` would write over what is read"),
+        (("train", "--data", "digits", "--save", "../in/bad.snn"), "would write over what is read"),
+        (("train", "--data", "npz:small.snn:steps=3", "--save", "small.snn"), "would write over what is read"),
+        (("simulate", "--plot", "run.foo"), "figures are not written as `.foo` but as "),
+        (("simulate", "--out", ""), "`--out` is a path, not ''"),
+        (("train", "--data", "digits", "--resume", "absent.npz"), "no weights file absent.npz"),
+        (("train", "--data", "digitz"), "no data set `digitz`"),
+        (("train", "--data", "npz:absent.npz"), "no data file absent.npz"),
+        (("train", "--data", "nmnist:absent"), "no folder absent"),
+    ],
+)
+def test_what_would_be_lost_or_is_missing_is_told_before_the_work(tmp_path, small_network, words, said):
+    """The network is a bad one, and nothing is said of that: it has not been looked at."""
+    if words[:2] == ("simulate", "--plot"):
+        pytest.importorskip("matplotlib")
+    (tmp_path / "in").mkdir()
+    files = {tmp_path / "in" / name: text for name, text in (("bad.snn", "nothing"), ("small.snn", small_network))}
+    for file, text in files.items():
+        file.write_text(text)
+    done = sncc(words[0], "bad.snn", *words[1:], cwd=tmp_path / "in")
+    assert done.returncode == 1 and said in done.stderr and "bad.snn:1" not in done.stderr, done.stderr
+    assert {file: file.read_text() for file in files} == files
+
+
+@pytest.mark.parametrize(
     "weight, said",
     [
         ("2", "signal, a rate (kHz): 1 from Python is 0.001 kHz"),

@@ -41,7 +41,7 @@ def fmt(files: tuple[str, ...], check: bool) -> int:
 def _replace(file: Path, text: str) -> None:
     """Atomically: another program sees the old file or the new one. A link's target is replaced, its mode stays."""
     file = file.resolve()
-    refuse_unwritable(file)
+    refuse_unwritable("FILE", file)
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         beside.write_bytes(text.encode())

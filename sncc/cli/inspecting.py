@@ -143,7 +143,7 @@ def graph(file: str, settings: dict[str, str], chosen: str | None, form: str, ou
 
     if out is not None:
         with mistakes_of_the_user():
-            refuse_unwritable(out)
+            refuse_unwritable("--out", out, file)
     shown = diagram(compiler.compile_model(read_source(Path(file)), settings, network=chosen))
     text = svg(shown) if form == "svg" else mermaid(shown)
     if out is None:

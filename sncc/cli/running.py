@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,12 +97,15 @@ def train(
     """Trains FILE's network on a data set and reports its accuracy."""
     from time import monotonic
 
-    from sncc.data import load_data
+    from sncc.data import check_description, load_data
 
     with mistakes_of_the_user():  # before the work that would be lost
         wanted = validating.wanted(validation, patience, monitor)
+        read = check_description(data)
+        if resume is not None and not os.path.exists(resume):
+            raise FileNotFoundError(f"no weights file {resume}")
         if save is not None:
-            refuse_irreplaceable(save)
+            refuse_irreplaceable("--save", save, file, read)
     network = _load(file, settings, chosen, backend, precision, seed, threads, memory=memory)
     with mistakes_of_the_user():
         if not network.manifest.rule:
@@ -156,10 +160,10 @@ def simulate(
     """Runs FILE's network and reports rates; --out keeps the spikes and recorded states. Ctrl-C ends the run early."""
     with mistakes_of_the_user():  # before the work that would be lost
         if out is not None:
-            refuse_irreplaceable(out)
+            refuse_irreplaceable("--out", out, file)
         if plot is not None:
-            refuse_unwritable(Path(plot))
-            _check_plots()
+            refuse_unwritable("--plot", plot, file, out)
+            _check_plots(plot)
     network = _load(file, settings, chosen, backend, precision, seed, threads, schedule)
     with mistakes_of_the_user():
         if duration is None and network.manifest.simulation is None:
@@ -209,12 +213,12 @@ def _model(file: str, settings: dict[str, str], chosen: str | None) -> Model:
     return model
 
 
-def _check_plots() -> None:
-    """Raises ValueError without matplotlib."""
+def _check_plots(plot: str) -> None:
+    """Raises ValueError without matplotlib, and for a file of a type that it does not write."""
     from sncc.runtime.plotting import check_available
 
     try:
-        check_available()
+        check_available(plot)
     except ImportError as error:
         raise ValueError(str(error)) from None
 

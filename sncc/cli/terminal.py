@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,18 +52,26 @@ def fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def refuse_unwritable(path: Path) -> None:
-    """Before the work that would be lost. Raises OSError."""
+def refuse_unwritable(option: str, path: str | Path, *read: str | Path | None) -> None:
+    """Before the work that would be lost. Raises OSError, and ValueError for a file that is `read` too."""
     from sncc.runtime.arguments import check_writable
 
-    check_writable("the file", path)
+    check_writable(option, path)
+    _refuse_inputs(option, path, *read)
 
 
-def refuse_irreplaceable(path: str) -> None:
+def refuse_irreplaceable(option: str, path: str, *read: str | None) -> None:
     """The same for a file that is renamed to its place once it is whole."""
     from sncc.runtime.arguments import check_replaceable
 
-    check_replaceable("the file", path)
+    check_replaceable(option, path)
+    _refuse_inputs(option, path, *read)
+
+
+def _refuse_inputs(option: str, path: str | Path, *read: str | Path | None) -> None:
+    for other in read:
+        if other is not None and os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
+            raise ValueError(f"`{option} {path}` would write over what is read from there: choose another file")
 
 
 def print_table(table: Table) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sncc.data.splits import DataSet
 
-__all__ = ["ADAPTERS", "DataSet", "load_data"]
+__all__ = ["ADAPTERS", "DataSet", "check_description", "load_data"]
 
 # by name: the module with the function of that name, and whether the description says where the data are
 ADAPTERS = {
@@ -34,6 +34,22 @@ def load_data(spec: str, step: float, target: tuple[int, ...] | None = None) -> 
     `target`: the shape of the network's source, which an event camera's images are reduced to where the options say
     nothing else. Raises ValueError for an unknown name, option or value, FileNotFoundError for missing files.
     """
+    function, path, arguments = _parsed(spec)
+    if "target" in inspect.signature(function).parameters:
+        arguments["target"] = target
+    return function(path, step, **arguments) if path is not None else function(step, **arguments)
+
+
+def check_description(spec: str) -> str | None:
+    """What is wrong with a description before a network is built for the data, raised as by `load_data`; else its path."""
+    function, path, arguments = _parsed(spec)
+    if path is not None and not os.path.exists(path):
+        function(path, 1.0, **arguments)  # which says what belongs there
+    return path
+
+
+def _parsed(spec: str) -> tuple[Callable[..., DataSet], str | None, dict[str, Any]]:
+    """The function, the path where it takes one, and the options."""
     name, _, rest = spec.partition(":")
     if name not in ADAPTERS:
         close = get_close_matches(name, ADAPTERS, 1)
@@ -47,10 +63,7 @@ def load_data(spec: str, step: float, target: tuple[int, ...] | None = None) -> 
         raise ValueError(f"`{name}` needs a path: {name}:PATH")
     function = getattr(import_module(module), name)
     arguments = _arguments(name, function, options)
-    if "target" in inspect.signature(function).parameters:
-        arguments["target"] = target
-    data: DataSet = function(path, step, **arguments) if has_path else function(step, **arguments)
-    return data
+    return function, path if has_path else None, arguments
 
 
 def _split(rest: str) -> tuple[str, str]:
