@@ -144,9 +144,14 @@ def check_source(source: Source, value: Events | ArrayLike, step: float) -> Even
     if source.kind == "signal":
         return _signal(source, value)
     if not isinstance(value, Events):
-        raise ValueError(f"the source `{source.name}` takes Events; wrap an array of counts: Events.from_dense(array)")
+        raise ValueError(
+            f"the source `{source.name}` takes Events; wrap an array of counts, (samples, steps, …): Events.from_dense(array)"
+        )
     if value.shape != source.shape and value.shape != (source.size,):
-        raise ValueError(f"the source `{source.name}` has the shape {source.shape}, the events have {value.shape}")
+        text = f"the source `{source.name}` has the shape {source.shape}, the events have {value.shape}"
+        if len(value.shape) == 1 and value.steps == source.size:
+            text += f" and {value.steps} steps: arrays are (samples, steps, neurons), e.g. array.swapaxes(1, 2)"
+        raise ValueError(text)
     if value.step is not None and abs(value.step - step) > 1e-6 * step:
         raise ValueError(
             f"the events of `{source.name}` have steps of {value.step * 1e3:g} ms, the network's step is {step * 1e3:g} ms: "
@@ -257,12 +262,12 @@ def _attach_labels(
     values: NDArray[Any] = _classes(array, readout) if is_class else finite_array("the targets", array)
     trailing = () if is_class else (readout.outputs,)
     if values.ndim and len(values) != samples:
-        raise ValueError(f"{len(values)} labels for {samples} samples")
+        raise ValueError(f"{len(values)} labels for {samples} samples{time_first(len(values), steps)}")
     # samples of unequal length may be a part of a set with longer ones
     width = values.shape[1] if values.ndim > 1 and (lengths != steps).any() and values.shape[1] > steps else steps
     per_step = values.shape == (samples, width, *trailing) and readout.step_labels
     if not per_step and values.shape != (samples, *trailing):
-        raise ValueError(_wrong_label_shape(values.shape, readout, samples, steps))
+        raise ValueError(_wrong_label_shape(values, readout, samples, steps))
     values = np.ascontiguousarray(values)
     if is_class:
         native.classes = pointer(values, c_int32)
@@ -275,8 +280,17 @@ def _attach_labels(
     return [values, starts]
 
 
+def time_first(labels: int, steps: int) -> str:
+    """What to do where labels are as many as the events' steps: their array had the axes of other libraries."""
+    return "; arrays are (samples, steps, …): of (steps, samples, …) take array.swapaxes(0, 1)" * (labels == steps)
+
+
 def _classes(array: NDArray[Any], readout: Readout) -> NDArray[np.int32]:
     if array.dtype.kind not in "iu":
+        if _one_hot(array, readout):
+            raise ValueError(
+                f"class labels are whole numbers, one a sample, not {array.shape} of zeros and ones: {ARGMAX}"
+            )
         raise ValueError(f"class labels are whole numbers, not {array.dtype}: convert them, e.g. labels.astype(int)")
     if array.size and (array.min() < -1 or array.max() >= readout.outputs):
         wrong = array.max() if array.max() >= readout.outputs else array.min()
@@ -289,7 +303,18 @@ def _classes(array: NDArray[Any], readout: Readout) -> NDArray[np.int32]:
     return array.astype(np.int32)
 
 
-def _wrong_label_shape(shape: tuple[int, ...], readout: Readout, samples: int, steps: int) -> str:
+ARGMAX = "take labels.argmax(axis=-1)"
+
+
+def _one_hot(array: NDArray[Any], readout: Readout) -> bool:
+    """Whether each class stands as a row with a one at its place."""
+    if readout.labels != "class" or array.dtype.kind not in "biuf" or array.shape[1:][-1:] != (readout.outputs,):
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=-1) == 1).all())
+
+
+def _wrong_label_shape(labels: NDArray[Any], readout: Readout, samples: int, steps: int) -> str:
+    shape = labels.shape
     outputs = f", {readout.outputs}" if readout.labels == "value" else ","
     expected = f"({samples}{outputs})"
     if readout.step_labels:
@@ -297,6 +322,10 @@ def _wrong_label_shape(shape: tuple[int, ...], readout: Readout, samples: int, s
     text = f"labels have the shape {expected}, not {shape}"
     if readout.labels == "value" and shape == (samples,):
         text += ": a real target for each output; for classes e.g. np.eye(n)[labels] times the wanted value"
+    if _one_hot(labels, readout):
+        return f"{text}: {ARGMAX}"
+    if readout.labels == "class" and shape == (samples, 1):
+        return f"{text}: take labels[:, 0]"
     per_step_given = len(shape) == (2 if readout.labels == "class" else 3)
     if per_step_given and readout.per_step and not readout.step_labels:
         text += "; one of the terms of this loss is taken once a sample, and reads one label for the whole of it"

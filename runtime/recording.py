@@ -56,7 +56,8 @@ class Traces(dict[str, NDArray[np.float64]]):
         """The only trace of that name, whatever part it is of. Raises KeyError."""
         parts = [name for name in self if _PART.sub("", name) == key]
         if len(parts) != 1:
-            raise KeyError(f"no trace `{key}`; there are {', '.join(self) or 'none'}")
+            there_are = f"there are {', '.join(self)}" if self else "there are none"
+            raise KeyError(f"no trace `{key}`; {there_are}: `simulate(record=[…])` names what is to be kept")
         return self[parts[0]]
 
 

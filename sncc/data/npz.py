@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sncc.data.splits import DataSet, split_set, stratified
 from sncc.runtime import Events
 from sncc.runtime.checkpoint import BROKEN
+from sncc.runtime.dataset import time_first
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -71,11 +72,23 @@ def _read(path: Path) -> Arrays:
             if not zipfile.is_zipfile(opened):  # NumPy takes what is neither this nor one array for pickled objects
                 raise ValueError("it is no `.npz` file; np.savez(file, events=…, labels=…) writes one")
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: _member(file, name) for name in file.files}
     except PermissionError:
         raise PermissionError(f"cannot read {path}: permission denied") from None
     except BROKEN as error:
         raise ValueError(f"cannot read {path}: {error}") from None
+
+
+def _member(file: Any, name: str) -> NDArray[Any]:
+    try:
+        return cast("NDArray[Any]", file[name])
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise ValueError(
+            f"`{name}` holds Python objects, as arrays of unequal length make: samples of unequal length are `times`, "
+            "`channels` and `offsets`, or padded with zeros to one length"
+        ) from None
 
 
 def _part(
@@ -100,7 +113,9 @@ def _part(
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if len(events) != len(labels):
-        raise ValueError(f"{path}: {len(events)} samples and {len(labels)} labels")
+        raise ValueError(
+            f"{path}: {len(events)} samples and {len(labels)} labels{time_first(len(labels), events.steps)}"
+        )
     return (events.resized(steps) if steps else events), labels
 
 

@@ -75,6 +75,11 @@ def test_labels_of_every_step_and_a_number_for_none(file):
     "change, options, cause",
     [
         ({"labels": None}, "", "no array `labels`"),
+        (
+            {"events": np.array([np.zeros(2), np.zeros(3)], object)},
+            "",
+            "`events` holds Python objects, .*unequal length",
+        ),
         ({"events": None}, "", "neither `events` nor `times`"),
         ({"events": COUNTS - 1}, "", "negative"),
         ({"labels": LABELS[:3]}, "", "20 samples and 3 labels"),
