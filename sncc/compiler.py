@@ -5,13 +5,14 @@ text → Tree → Model → Program → Program with gradients → optimised Pro
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from sncc.arguments import check_chosen, check_name, check_switch, folder_of, settings_of, source_of
-from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, not_supported_yet
+from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, not_supported_yet, render
 from sncc.lower.engines import refuse as refuse_engines
 from sncc.lower.engines import unsupported as not_executed
 from sncc.lower.phases import lower, place
@@ -168,10 +169,14 @@ def build(
     - `weights` (`"bfloat16"`): stored in 16 bits, for inference alone; what was trained with all bits is loaded from
       its file.
 
-    Raises `DiagnosticError`, a ValueError, for a mistake in the source, an unknown parameter, or a missing tool.
+    Raises `DiagnosticError`, a ValueError, for a mistake in the source, an unknown parameter, or a missing tool. What
+    `check` warns of is a UserWarning.
     """
     check_name("network", network)
-    model = scheduled(compile_model(source_of(source), settings_of(settings, params), network=network), schedule)
+    found = Diagnostics()
+    model = scheduled(compile_model(source_of(source), settings_of(settings, params), found, network), schedule)
+    for diagnostic in found.sorted():
+        warnings.warn(render(diagnostic), stacklevel=2)
     return build_model(model, backend, out, precision, emit_only, memory, weights)
 
 

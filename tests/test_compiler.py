@@ -376,6 +376,19 @@ def test_a_cache_that_cannot_be_written_to_is_replaced_with_a_note(tmp_path, mon
         assert folder.parent.stat().st_mode & 0o077 == 0
 
 
+def test_build_warns_of_what_check_warns_of():
+    """Who only works from Python never calls `check`, and would wonder why nothing is learnt."""
+    text = "network N:\n    step = 1 ms\n    population lonely: LIF[3]"
+    with pytest.warns(UserWarning, match=r"<text>:3:16: warning: nothing is connected to `lonely.I`") as notes:
+        sncc.build(text, emit_only=True)
+    assert [note.filename for note in notes] == [__file__]
+
+
+def test_a_key_without_its_block_is_shown_with_it():
+    with pytest.raises(DiagnosticError, match="no `param rule`(.|\n)*did you mean `train.rule`?"):
+        sncc.build("network N:\n    step = 1 ms\n    population a: LIF[3]", rule="bptt")
+
+
 def test_a_listing_cannot_make_files_elsewhere_disappear(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "precious").write_text("text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -175,7 +176,9 @@ class Definition:
             unit = default.unit if value.typed.is_zero else value.unit
             return replace(value, unit=unit, scale=default.scale if value.typed.is_zero else value.scale)
         message = f"`{name}` of `{self.block.name}` must be {default.unit.described()}, not {value.unit.described()}"
-        self.diagnostics.error("wrong-unit", span, message)
+        bare = value.unit.dimensionless and re.fullmatch(r"[\d.e+-]+", span.text)
+        help = f"write `{span.text} {default.unit}`" if bare else ""
+        self.diagnostics.error("wrong-unit", span, message, help=help)
         return replace(value, unit=None)
 
     def _stored_in(self, written: tree.Expression) -> str | None:

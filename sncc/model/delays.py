@@ -41,9 +41,11 @@ def read_delay(
     if value.unit is None:
         return Delay()
     if value.unit.dimension != TIME.dimension and not value.typed.is_zero:
-        plain = value.unit.dimensionless and isinstance(written, tree.Quantity)
         message = f"a delay must be a time, not {value.unit.described()}"
-        help = f"write `{written.span.text} ms`" if plain else ""
+        help = ""
+        if value.unit.dimensionless:
+            one = isinstance(written, tree.Quantity)
+            help = f"write `{written.span.text} ms`" if one else "give its numbers a unit, e.g. `each(3 ms)`"
         diagnostics.error("wrong-unit", written.span, message, help=help)
         return Delay()
     parameter = None
@@ -95,7 +97,8 @@ def resolve_delays(network: Draft, diagnostics: Diagnostics) -> None:
         if itself and steps == 0 and stated is not None:
             step = print_number(network.step)
             message = f"the smallest delay of a connection to itself is one step, {step} ms"
-            diagnostics.error("delay-too-short", stated[1], message)
+            help = f"leave the delay out, or write `delay = {step} ms`"
+            diagnostics.error("delay-too-short", stated[1], message, help=help)
             steps = 1
         if connection.delay is not None:
             steps = int(itself)

@@ -186,7 +186,9 @@ class _Resolver:
                 else f"the file has no `param {name}`"
             )
             span = Span(source, 0, len(name))
+            in_block = [k for k in known if k.endswith(f".{name}")]  # `rule` for `train.rule`
             help = () if name in known else did_you_mean(name, known)  # else its block is what is missing
+            help = help or tuple(f"did you mean `{k}`?" for k in in_block)
             written, _, argument = key.partition(".")
             if argument and written in blocks.get(block, ()):
                 help = (f"a key is set as a whole, e.g. `{block}.{written}=NAME({argument} = {setting})`",)

@@ -27,9 +27,8 @@ def resolve_rule(value: tree.Expression, reader: Reader) -> training_nodes.Rule 
     written, arguments = called(value)
     name = next((rule for rule in RULES if rule == written), None)
     if name is None:
-        hints = did_you_mean(written or "", RULES) or ("it is `eprop`, `bptt` or `eventprop`",)
         message = f"unknown learning rule `{value.span.text}`"
-        reader.diagnostics.error("unknown-name", value.span, message, help=hints)
+        reader.diagnostics.error("unknown-name", value.span, message, help="it is `eprop`, `bptt` or `eventprop`")
         return None
     feedback: Literal["symmetric", "random", "adaptive"] = "symmetric"
     online, truncate = False, None

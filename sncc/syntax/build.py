@@ -94,6 +94,8 @@ class Builder:
             help = f"`{word}` stands in a `{elsewhere}` block"
         elif re.match(r"d\w+\s*/\s*dt\b", line):
             help = "an equation is written without blanks: `dv/dt = -v / tau`"
+        elif word[0] == "d" and re.search(rf"\bstate\s+{re.escape(word[1:])}\s*=", self.source.text):
+            help = f"an equation is written `{word}/dt = …`"
         elif block in ("neuron", "synapse", "plasticity") and re.match(r"\w+\s*[-+*/]?=", line):
             help = f"define it with `param {word} = …`, `state {word} = …` or `let {word} = …`"
             if block == "neuron":
