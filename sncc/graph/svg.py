@@ -13,7 +13,8 @@ _STYLE = """
   .title { font-size: 16px; font-weight: 600; }
   .name { font-size: 14px; font-weight: 600; text-anchor: middle; }
   .below { font-size: 12px; fill: #52606d; text-anchor: middle; }
-  .words { font-size: 11px; fill: #334e68; stroke: #ffffff; stroke-width: 4px; paint-order: stroke; stroke-linejoin: round; }
+  .words, .halo { font-size: 11px; fill: #334e68; }
+  .halo { stroke: #ffffff; stroke-width: 4px; stroke-linejoin: round; }
   .neuron { fill: #fff8e6; stroke: #b7791f; }
   .source { fill: #e8f1fb; stroke: #2b6cb0; }
   .arrow { fill: none; stroke: #627d98; stroke-width: 1.4px; }
@@ -77,7 +78,11 @@ def _arrow(placed: PlacedArrow) -> str:
 
 
 def _labels(layout: Layout) -> list[str]:
-    """The words of every arrow; where they would stand on each other, the lower ones move down."""
+    """The words of every arrow; where they would stand on each other, the lower ones move down.
+
+    What keeps lines away from them is drawn below as texts of its own: `paint-order` is unknown to some converters,
+    whose labels would be white.
+    """
     taken: list[tuple[float, float, float, float]] = []
     found = []
     for placed in sorted(layout.arrows, key=lambda a: a.label[1]):
@@ -94,8 +99,9 @@ def _labels(layout: Layout) -> list[str]:
         for k, words in enumerate(placed.arrow.words):
             baseline = top + LINE * (k + 1) - 4
             anchor = "" if placed.anchor == "start" else f' text-anchor="{placed.anchor}"'
-            found.append(f'<text class="words" x="{x:.1f}" y="{baseline:.1f}"{anchor}>{escape(words)}</text>')
-    return found
+            found.append(f'x="{x:.1f}" y="{baseline:.1f}"{anchor}>{escape(words)}</text>')
+    halos = [f'<text class="halo" aria-hidden="true" {text}' for text in found]
+    return halos + [f'<text class="words" {text}' for text in found]
 
 
 def _list(diagram: Diagram) -> list[str]:

@@ -115,7 +115,7 @@ def points(curve):
 def test_the_svg_is_well_formed_and_complete(name):
     shown = NETWORKS[name]
     root = xml.fromstring(svg(shown))
-    texts = ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    texts = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text") if t.get("class") != "halo"]
     assert {b.name for b in shown.boxes} <= set(texts)
     arrows = [p for p in root.iter("{http://www.w3.org/2000/svg}path") if p.get("class") == "arrow"]
     assert len(arrows) == len(shown.arrows)
@@ -133,3 +133,11 @@ def test_mermaid_has_a_line_for_every_box_and_arrow():
     lines = mermaid(diagram(compile_model(Source("x", BALANCED)))).splitlines()
     assert lines[:2] == ["flowchart LR", '    p0(["<b>noise</b><br/>input · 4 × 5 = 20"])']
     assert '    p0 -->|"dense<br/>second: dense"| p3' in lines and len(lines) == 1 + 4 + 6
+
+
+def test_words_are_seen_by_converters_that_do_not_know_paint_order():
+    """A text with a white stroke is white there: the stroke is drawn below, of its own."""
+    drawn = svg(NETWORKS["chain"])
+    assert "paint-order" not in drawn
+    texts = [(t.get("class"), t.text) for t in xml.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[-10:] == [("halo", "dense, 1 ms")] * 5 + [("words", "dense, 1 ms")] * 5
