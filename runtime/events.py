@@ -279,7 +279,9 @@ def _counts(array: ArrayLike) -> NDArray[Any]:
     try:
         counts = regular_array("dense events", array)
     except ValueError as error:
-        raise ValueError(f"{error}; samples of unequal length go to `from_lists`") from None
+        raise ValueError(
+            f"{error}; samples of unequal length are padded, with `lengths=`, or go to `from_lists`"
+        ) from None
     if counts.ndim < 3:
         raise ValueError(f"dense events have the shape (samples, steps, neurons), not {counts.shape}")
     if counts.dtype.kind == "f":

@@ -23,6 +23,8 @@ def source_of(source: Any) -> Source:
     if isinstance(source, str):
         if source.rstrip().endswith(".snn"):
             return read_source(source)
+        if source.split() == [source] and not set(source) & set(':"#'):  # one word, such as a path without its ending
+            raise failure("wrong-argument", f"`{source}` is no text of a network", help=("a path ends in `.snn`",))
         return Source("<text>", source.removeprefix("\ufeff").replace("\r\n", "\n"))  # as of a file
     raise failure("wrong-argument", f"a source is a path or a text, not {reprlib.repr(source)}")
 

@@ -331,6 +331,17 @@ def test_rates_are_of_the_neurons_that_were_watched_over_all_trials(trials, inte
     assert columns == [["exc"], ["4"], ["120"], [shown]]
 
 
+def test_simulate_names_every_file_that_it_has_written(tmp_path, monkeypatch, capsys):
+    run = SimpleNamespace(plot=lambda path: None, interrupted=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(running, "_load", lambda *_: SimpleNamespace(simulate=lambda **_: run))
+    for name in ("_check_plots", "_rates", "print_table"):
+        monkeypatch.setattr(running, name, lambda *_: None)
+    words = ["simulate", "small.snn", "--duration", "1", "--out", "run.npz", "--plot", "run.png"]
+    cli.cli(words, standalone_mode=False)
+    assert capsys.readouterr().out == "saved run.npz\nsaved run.png\n"
+
+
 def test_train_saves_what_an_interrupted_epoch_has_reached_that_another_interrupted_one_began(tmp_path, monkeypatch):
     saved = []
 

@@ -162,6 +162,11 @@ def test_a_bound_on_memory_is_an_amount(memory):
         bytes_of(memory)
 
 
+def test_a_path_without_its_ending_is_not_read_as_a_text():
+    with pytest.raises(DiagnosticError, match=r"`examples/digits` is no text(.|\n)*a path ends in `.snn`"):
+        sncc.build("examples/digits")
+
+
 @pytest.mark.parametrize("source", [None, 3, b"network N:", ["a"], np.array("x")])
 def test_a_source_is_a_path_or_a_text(source):
     (found,) = sncc.check(source)

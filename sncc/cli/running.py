@@ -174,8 +174,8 @@ def simulate(
     print_table(_rates(network, run))
     if run.interrupted:
         click.echo(f"interrupted after {run.duration:g} s", err=True)
-    if out is not None:
-        click.echo(f"saved {out}")
+    for saved in filter(None, (out, plot)):
+        click.echo(f"saved {saved}")
 
 
 def _load(

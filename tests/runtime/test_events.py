@@ -229,3 +229,8 @@ def test_times_in_other_units_are_told_before_memory_is_taken(monkeypatch):
     assert len(events) == 1
     with pytest.raises(ValueError, match=r"1 samples of 1000000000 steps take 16 GB of memory, 1\.0 GB are free$"):
         events.resized(10**9)
+
+
+def test_samples_of_unequal_length_are_told_where_to_go():
+    with pytest.raises(ValueError, match="padded, with `lengths=`, or go to `from_lists`"):
+        Events.from_dense([np.zeros((3, 2), int), np.zeros((4, 2), int)])
