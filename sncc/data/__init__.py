@@ -41,7 +41,7 @@ def load_data(spec: str, step: float, target: tuple[int, ...] | None = None) -> 
 
 
 def check_description(spec: str) -> str | None:
-    """What is wrong with a description before a network is built for the data, raised as by `load_data`; else its path."""
+    """The path of a description, looked at before a network is built for the data. Raises as `load_data`."""
     function, path, arguments = _parsed(spec)
     if path is not None and not os.path.exists(path):
         function(path, 1.0, **arguments)  # which says what belongs there
