@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from sncc.connectivity.patterns import Dense, Part
 from sncc.expressions.algebra import ONE, ZERO, add, mul, sub
-from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
+from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
 from sncc.lower.apart import noises_of
 from sncc.lower.drawn_starts import drawn_starts, with_starts
@@ -125,7 +125,7 @@ class _Spread:
         self.model, self.c = model, c
         self.source, self.target = model.population(c.source), model.population(c.target)
         self.name, self.own, self.count = f"{c.name}.synapses", c.synapses_of or c.name, most_of(c)
-        self.placed = is_placed(c) and c.delay is None and not _shares(model, c) and not c.only_recorded
+        self.placed = is_placed(c) and c.delay is None and not _is_of_matrix(model, c) and not c.only_recorded
         self.moves, self.starts = moves_of(model, c), drawn_starts(model, c)
         self.seen = sorted(self.moves.seen, key=lambda s: s.symbol)
         self.sides = sorted({side for _, side in self.moves.whose})
@@ -170,7 +170,7 @@ class _Spread:
     # ------------------------------------------------------------------------------------------------ the synapses
     def _synapses(self) -> Population:
         c, target = self.c, self.target
-        parameters = [replace(p, value=in_a_row(c, p, target.size)) for p in self.moves.parameters]
+        parameters = list(self.moves.parameters)
         if self.placed:
             weight = in_a_row(c, c.weight, target.size)
             parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=weight))
@@ -418,6 +418,7 @@ def _since_begun(state: str) -> Expression:
     return add(start, mul(Symbol(BEGUN), sub(Symbol(state), start)))
 
 
-def _shares(model: Model, c: Connection) -> bool:
-    """Whether another connection has the same weights."""
-    return any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
+def _is_of_matrix(model: Model, c: Connection) -> bool:
+    """Whether its weights are a matrix as a whole: another connection has the same, or they are drawn together."""
+    shares = any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
+    return shares or any(getattr(node, "operation", "") == "orthogonal" for node in walk(c.weight.value))

@@ -22,7 +22,9 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("half", ["cpu", pytest.param("emulated", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if k else ()) for k, n in enumerate(TEXTS)])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n == "one synapse each" else pytest.mark.slow) for n in TEXTS]
+)
 def test_traces_along_all_synapses_of_what_is_reached_equal_the_reference(tmp_path, name, half):
     def load(text):
         if half == "emulated":

@@ -267,3 +267,17 @@ def test_a_spike_that_arrives_reads_the_target_between_its_flow_and_all_arrivals
             moved[at] += shift
             losses.append(Reference(reverse, {**values, key: moved}).run(inputs, [1]).loss)
         assert np.isclose((losses[0] - losses[1]) / 2e-6, gradient[at], rtol=1e-6, atol=1e-8), key
+
+
+def test_weights_that_are_drawn_as_a_matrix_move_as_any_others():
+    """At the same numbers the gradients are those of weights that are drawn one by one."""
+    drawn = program_of(text_of("dense").replace("weight = normal(0.2, 0.2)", "weight = orthogonal(gain = 2)"))
+    single = program_of(text_of("dense"))
+    values = dict(Reference(drawn).parameters)
+    matrix = np.asarray(values["x_hidden.weight"]).reshape(6, 5) / 2
+    assert np.allclose(matrix.T @ matrix, np.eye(5), atol=1e-12)
+    inputs = [{"x": np.random.default_rng(3).poisson(0.2, (22, 6)).astype(float)}]
+    run, expected = (Reference(p, values).run(inputs, [2]) for p in (drawn, single))
+    assert run.loss == pytest.approx(expected.loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 20
+    for key, gradient in expected.gradients.items():
+        assert np.max(np.abs(run.gradients[key] - gradient)) <= 1e-12 * np.max(np.abs(gradient)), key
