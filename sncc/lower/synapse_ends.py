@@ -14,7 +14,7 @@ from sncc.connectivity.patterns import (
     Pooling,
     most_synapses,
 )  # fmt: skip
-from sncc.expressions.nodes import Expression, Symbol, apply, substitute
+from sncc.expressions.nodes import Expression, Symbol, apply, substitute, walk
 from sncc.lower.connections import flattened
 from sncc.lower.readings import is_timed
 from sncc.model.nodes import Connection, Model, Parameter
@@ -25,6 +25,12 @@ Ends = tuple[Pattern, Part, Part]  # of a connection: its pattern, from which pa
 def is_placed(c: Connection) -> bool:
     """Whether each synapse's row and column follow from its number."""
     return c.source_part.is_whole and c.target_part.is_whole and c.pattern in (Dense(), OneToOne())
+
+
+def is_of_matrix(model: Model, c: Connection) -> bool:
+    """Whether its weights are a matrix as a whole: another connection has the same, or they are drawn together."""
+    shares = any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
+    return shares or any(getattr(node, "operation", "") == "orthogonal" for node in walk(c.weight.value))
 
 
 def learns_delay(model: Model, c: Connection) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from sncc.connectivity.patterns import Dense, Part
 from sncc.expressions.algebra import ONE, ZERO, add, mul, sub
-from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols, walk
+from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.apart import noises_of
 from sncc.lower.drawn_starts import drawn_starts, with_starts
@@ -28,9 +28,19 @@ from sncc.lower.readings import ENDING, FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
 from sncc.lower.sent_noise import SENT, sending
 from sncc.lower.shared_draws import index_of
-from sncc.lower.synapse_ends import Ends, arrives_in_parts, built_ends, in_a_row, is_placed, most_of, placed_ends
+from sncc.lower.synapse_ends import (
+    Ends,
+    arrives_in_parts,
+    built_ends,
+    in_a_row,
+    is_of_matrix,
+    is_placed,
+    most_of,
+    placed_ends,
+)
 from sncc.lower.synapse_limits import refuse
 from sncc.lower.synapse_moves import GAIN, SIGNAL, moves_of
+from sncc.lower.telling import telling
 from sncc.lower.traces import most_spikes, trace_population
 from sncc.lower.whole_delays import CLOCK, INPUTS, LATE, SPIKES, TICK, WHOLE, WholeDelays, draws_at_source
 from sncc.model.nodes import (
@@ -47,7 +57,7 @@ from sncc.model.nodes import (
     State,
     Stimulus,
 )
-from sncc.program.statements import IS_THERE, NUMBER, SLOPED, SPIKED, TOLD
+from sncc.program.statements import NUMBER, SPIKED, TOLD
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before
@@ -73,7 +83,7 @@ def spread_synapses(model: Model) -> Model:
     simulation = _stimulating(model, [c for c in model.connections if c.plasticity is not None])
     kept = (NUMBER, SPIKED, FLOWED, ENDING)
     told = {(c.source, c.values) for c in connections if c.of_target or (c.values or "").startswith(kept)}
-    neurons = (_telling(p, [v for name, v in told if name == p.name and v]) for p in model.populations)
+    neurons = (telling(p, [v for name, v in told if name == p.name and v]) for p in model.populations)
     return replace(model, populations=(*neurons, *populations), connections=tuple(connections), simulation=simulation)
 
 
@@ -94,28 +104,6 @@ def _stimulating(model: Model, plastic: Sequence[Connection]) -> Simulation | No
     return replace(model.simulation, stimuli=tuple(stimuli))
 
 
-def _telling(population: Population, values: Sequence[str]) -> Population:
-    """A population with states for synapses to read:
-    numbers which each of its neurons has for itself, and others as they are at spikes.
-    """
-    told = (v for v in sorted(values) if v.startswith(NUMBER))
-    numbers: dict[str, Expression] = {v: ONE if v == IS_THERE else Symbol(v.removeprefix(NUMBER)) for v in told}
-    flowed = tuple(v.removeprefix(FLOWED) for v in sorted(values) if v.startswith(FLOWED))
-    others = [v for v in sorted(values) if v.startswith((FLOWED, SLOPED, SPIKED))]
-    if population.dynamics is None or not (numbers or others):
-        return population
-    kept = {**numbers, **dict.fromkeys(others, ZERO)}
-    spiked = tuple(Assignment(v, Symbol(v.removeprefix(SPIKED))) for v in others if v.startswith(SPIKED))
-    dynamics = replace(
-        population.dynamics,
-        flowed=(*population.dynamics.flowed, *flowed),
-        states=(*population.dynamics.states, *(State(name, number, PLAIN) for name, number in kept.items())),
-        leaving=(*population.dynamics.leaving, *(Assignment(name, number) for name, number in numbers.items())),
-        outputs=(*population.dynamics.outputs, *spiked),
-    )
-    return replace(population, dynamics=dynamics)
-
-
 class _Spread:
     """The neurons that stand for a connection's synapses,
     and the connections between these and all that they read or reach.
@@ -125,7 +113,7 @@ class _Spread:
         self.model, self.c = model, c
         self.source, self.target = model.population(c.source), model.population(c.target)
         self.name, self.own, self.count = f"{c.name}.synapses", c.synapses_of or c.name, most_of(c)
-        self.placed = is_placed(c) and c.delay is None and not _is_of_matrix(model, c) and not c.only_recorded
+        self.placed = is_placed(c) and c.delay is None and not is_of_matrix(model, c) and not c.only_recorded
         self.moves, self.starts = moves_of(model, c), drawn_starts(model, c)
         self.seen = sorted(self.moves.seen, key=lambda s: s.symbol)
         self.sides = sorted({side for _, side in self.moves.whose})
@@ -416,9 +404,3 @@ def _since_begun(state: str) -> Expression:
     """What a trace has flowed to, which it does since its source has begun."""
     start = Symbol(f"{state}{FROM}")
     return add(start, mul(Symbol(BEGUN), sub(Symbol(state), start)))
-
-
-def _is_of_matrix(model: Model, c: Connection) -> bool:
-    """Whether its weights are a matrix as a whole: another connection has the same, or they are drawn together."""
-    shares = any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
-    return shares or any(getattr(node, "operation", "") == "orthogonal" for node in walk(c.weight.value))

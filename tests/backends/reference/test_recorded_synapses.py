@@ -9,6 +9,7 @@ from networks import program_of
 import sncc
 from sncc.backends.reference.interpreter import Reference
 from sncc.diagnostics import DiagnosticError
+from sncc.lower import synapse_limits
 from sncc.program.operations import SynapseUpdate
 
 TEXT = """
@@ -240,13 +241,12 @@ def test_a_shared_trace_may_be_called_after_its_side():
     assert not sncc.check(text + "    record postponed of learns\n")
 
 
-def test_what_samples_in_parallel_cannot_move_is_refused_with_a_remedy():
-    drawn = "random(p = 0.4), weight = uniform(0, 0.1), synapse = conductance(), plast"
-    assert drawn in TEXT
-    text = TEXT.replace(*ONE_TO_ONE).replace(drawn, "dense, weight = orthogonal(), synapse = conductance(), plast")
+def test_what_samples_in_parallel_cannot_move_is_refused_with_a_remedy(monkeypatch):
+    monkeypatch.setattr(synapse_limits, "MOST_SYNAPSES", 10)
+    text = TEXT.replace(*ONE_TO_ONE)
     with pytest.raises(DiagnosticError) as raised:
         program_of(text, schedule="sample_parallel")
     (found,) = raised.value.diagnostics
-    assert "samples in parallel through `tagged`" in found.message and "with `orthogonal` weights" in found.message
+    assert "samples in parallel through `" in found.message and "synapses (at most 10: " in found.message
     assert "`neuron_parallel`" in found.help[0]
     program_of(text, schedule="neuron_parallel")
